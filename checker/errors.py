@@ -1,0 +1,103 @@
+"""Exceptions of the learner's code, as sentences a beginner can read.
+
+``explain`` takes what the worker saw (``worker.describe``) and returns lines: what
+happened, where, and the shapes at hand. Only the learner's frames are shown.
+"""
+
+import difflib
+import re
+from pathlib import PurePath
+from typing import Any
+
+IMPORTS = {
+    "F": "from max.experimental import functional as F",
+    "Tensor": "from max.experimental.tensor import Tensor",
+    "TensorType": "from max.graph import TensorType",
+    "Dim": "from max.graph import Dim",
+    "Module": "from max.nn.module_v3 import Module",
+    "Linear": "from max.nn.module_v3 import Linear",
+    "Embedding": "from max.nn.module_v3 import Embedding",
+    "Sequential": "from max.nn.module_v3 import Sequential",
+    "Device": "from max.driver import Device",
+    "CPU": "from max.driver import CPU",
+    "DType": "from max.dtype import DType",
+    "math": "import math",
+    "np": "import numpy as np",
+    "dataclass": "from dataclasses import dataclass",
+    "GPT2Config": "from config import GPT2Config",
+    "causal_mask": "from causal import causal_mask",
+    "LayerNorm": "from layernorm import LayerNorm",
+    "GPT2MLP": "from mlp import GPT2MLP",
+    "GPT2Attention": "from attention import GPT2Attention",
+    "GPT2Block": "from block import GPT2Block",
+    "MaxGPT2Model": "from model import MaxGPT2Model",
+    "GPT2TokenizerWrapper": "from tokenizer import GPT2TokenizerWrapper",
+    "TextGenerator": "from generator import TextGenerator",
+}
+"""Where the names of the course come from, for a NameError."""
+
+
+def explain(error: dict[str, Any], file: str) -> list[str]:
+    """At most three lines: the sentence, the place, the shapes at hand."""
+    lines = [_sentence(error, file)]
+    if error["frames"]:
+        path, line, _, code = error["frames"][-1]
+        lines.append(f"{place(path, line)}" + (f": {code}" if code else ""))
+    if error["shapes"] and _about_shapes(error):
+        shapes = [f"{name} {shape}" for name, shape in error["shapes"].items()]
+        lines.append("shapes there: " + ", ".join(shapes[:6]))
+    return lines
+
+
+def place(path: str, line: int) -> str:
+    return f"{path}:{line}"
+
+
+def _about_shapes(error: dict[str, Any]) -> bool:
+    return error["type"] in {"ValueError", "TypeError", "RuntimeError", "IndexError"}
+
+
+def _sentence(error: dict[str, Any], file: str) -> str:
+    kind, message = error["type"], error["message"]
+    if error["unusable"]:
+        return message
+    if kind in ("SyntaxError", "IndentationError", "TabError"):
+        return f"{file} is not valid Python: {message.split(' (')[0]}"
+    if kind == "NameError" and (named := re.search(r"name '(\w+)' is not", message)):
+        return _undefined(named[1])
+    if kind == "ModuleNotFoundError":
+        return f"there is no module `{error['name']}` to import"
+    if kind == "ImportError":
+        return re.sub(r" \([^)]*\)$", "", message)
+    if kind in ("SystemExit", "KeyboardInterrupt"):
+        return f"{file} ends the program ({kind} {message})".replace(" )", ")")
+    if kind == "RecursionError":
+        return "a function calls itself without end (RecursionError)"
+    if kind == "MemoryError" or "Unable to allocate" in message:
+        return f"there is not enough memory for what {file} asks for (MemoryError)"
+    if "NoneType" in message:
+        return f"something is None there: is a `return` missing? ({kind}: {message})"
+    return f"{kind}: {shorten(message)}"
+
+
+def _undefined(name: str) -> str:
+    if name in IMPORTS:
+        return f"`{name}` is not defined: is `{IMPORTS[name]}` missing?"
+    near = difflib.get_close_matches(name, IMPORTS, n=1, cutoff=0.8)
+    hint = f" Did you mean `{near[0]}`?" if near else ""
+    return f"`{name}` is not defined: is it misspelt, or its import missing?{hint}"
+
+
+def shorten(message: str) -> str:
+    """The sentence of a long message: MAX wraps its shape errors in diagnostics."""
+    for line in message.splitlines():
+        if found := re.search(r"error:\s*(.+)", line):
+            message = found[1]
+            break
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    first = lines[0] if lines else "no message"
+    return first if len(first) <= 200 else first[:199] + "…"
+
+
+def name_of(path: str) -> str:
+    return PurePath(path).name

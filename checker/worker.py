@@ -1,0 +1,263 @@
+"""The process in which the learner's code runs.
+
+``python -m checker.worker FD`` reads requests from standard input, one JSON line each,
+and writes answers to the pipe FD. It judges nothing: it loads files, runs probes and
+sends back what they answered. What the learner's code prints goes to standard output,
+which is the parent's to show. See ``process.py`` for the other end.
+
+A request is ``{"step": "s05", "files": {name: {"path", "source"}}, "probes": [[0, null],
+[0, 2], ["compiled", null]], "compile": false}``: the checks by number, or a mistake's
+own probe. Answers: ``{"loaded": lines}``, then for each probe ``{"begin": at}`` and
+``{"at": at, "value": …}`` or ``{"at": at, "error": …}``, at last ``{"done": [violations]}``.
+"""
+
+import ast
+import contextlib
+import gc
+import importlib
+import importlib.abc
+import importlib.machinery
+import io
+import linecache
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from types import CodeType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from checker import guard, wire
+from checker.probe import Learner, Unusable
+from checker.table import Check, Probe, puzzle
+
+ADDRESS_SPACE = 6 * 2**30
+"""Bytes a learner's code may map beyond what the worker has mapped itself."""
+
+
+def light_max_nn() -> None:
+    """Make ``import max.nn.module_v3`` leave out the rest of ``max.nn``.
+
+    The package's ``__init__`` imports every layer and through them transformers, three
+    times what ``module_v3`` itself costs. It runs only if somebody asks for a name of it.
+    """
+    spec = importlib.machinery.PathFinder.find_spec("max.nn", _package_path("max"))
+    assert spec is not None and spec.loader is not None
+    loader = spec.loader
+    package = importlib.util.module_from_spec(spec)
+
+    def whole_package(name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        del package.__dict__["__getattr__"]
+        loader.exec_module(package)
+        return getattr(package, name)
+
+    package.__dict__["__getattr__"] = whole_package
+    sys.modules["max.nn"] = package
+    importlib.import_module("max").nn = package  # type: ignore[attr-defined]
+
+
+def _package_path(name: str) -> list[str]:
+    return list(importlib.import_module(name).__path__)
+
+
+def prepare() -> None:
+    """Import MAX and install the interpreter; float32 on the CPU, whatever is plugged in."""
+    light_max_nn()
+    from checker import interpreter
+
+    importlib.import_module("max.nn.module_v3")
+    from max.driver import CPU
+    from max.dtype import DType
+    from max.experimental import tensor
+
+    tensor._DEFAULT_DEVICE.set(CPU())
+    tensor._DEFAULT_DTYPE.set(DType.float32)
+    interpreter.install()
+    gc.collect()
+    gc.freeze()  # realizing a tensor collects garbage: leave out what never is
+
+
+class Files(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Imports the puzzles by name (``from config import GPT2Config``) from the request."""
+
+    def __init__(self, files: dict[str, dict[str, Any]]) -> None:
+        self.files = files
+        self.codes: dict[str, CodeType] = {}
+
+    def find_spec(
+        self, name: str, path: object = None, target: object = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if name not in self.files:
+            return None
+        origin = self.files[name]["path"]
+        spec = importlib.machinery.ModuleSpec(name, self, origin=origin)
+        spec.has_location = True
+        return spec
+
+    def exec_module(self, module: ModuleType) -> None:
+        file = self.files[module.__name__]
+        exec(compile(file["source"], file["path"], "exec"), module.__dict__)
+
+    @contextlib.contextmanager
+    def importable(self) -> Iterator[None]:
+        """Afresh: nothing of another step's modules is left before or after."""
+        for name in self.files:
+            sys.modules.pop(name, None)
+        for file in self.files.values():
+            lines = file["source"].splitlines(keepends=True)
+            linecache.cache[file["path"]] = (len(lines), None, lines, file["path"])
+        folders = {os.path.dirname(file["path"]) for file in self.files.values()}
+        path = list(sys.path)
+        sys.path[:] = [*path, *sorted(folders)]
+        sys.meta_path.insert(0, self)
+        try:
+            yield
+        finally:
+            if self in sys.meta_path:
+                sys.meta_path.remove(self)
+            sys.path[:] = path
+            for name in self.files:
+                sys.modules.pop(name, None)
+
+
+def definitions(source: str) -> dict[str, int]:
+    """``Class.method`` -> line, for "where to look"."""
+    found: dict[str, int] = {}
+
+    def visit(node: ast.AST, prefix: str) -> None:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.FunctionDef | ast.ClassDef):
+                found[prefix + child.name] = child.lineno
+                visit(child, f"{prefix}{child.name}.")
+
+    visit(ast.parse(source), "")
+    return found
+
+
+def describe(error: BaseException, files: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """An exception as data: kind, message, the learner's frames, the shapes at hand."""
+    paths = {file["path"] for file in files.values() if file["learner"]}
+    frames, shapes = [], {}
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        path = frame.f_code.co_filename
+        if path in paths:
+            code = linecache.getline(path, line).strip()
+            frames.append([path, line, frame.f_code.co_name, code])
+            shapes = _shapes(frame.f_locals)
+    if isinstance(error, SyntaxError) and error.filename in paths:
+        text = (error.text or "").strip()
+        frames.append([error.filename, error.lineno or 1, "", text])
+    return {
+        "type": type(error).__name__,
+        "message": str(error)[:4000],
+        "unusable": isinstance(error, Unusable),
+        "todo": isinstance(error, NotImplementedError) and bool(frames),
+        "frames": frames[-6:],
+        "shapes": shapes,
+        "name": str(getattr(error, "name", None) or ""),
+    }
+
+
+def _shapes(variables: dict[str, Any]) -> dict[str, str]:
+    found = {}
+    for name, value in list(variables.items())[:12]:
+        with contextlib.suppress(Exception):
+            if isinstance(value, np.ndarray) or type(value).__name__ == "Tensor":
+                found[name] = "[" + ", ".join(str(n) for n in value.shape) + "]"
+    return found
+
+
+class Worker:
+    """Answers requests. Holds its own references to all that it needs afterwards."""
+
+    def __init__(self, answers: io.RawIOBase) -> None:
+        self.answers = answers
+        self.lock = threading.Lock()
+
+    def send(self, message: object) -> None:
+        data = wire.encode(message)
+        with self.lock:
+            while data:
+                data = data[self.answers.write(data) :]
+
+    def serve(self, request: dict[str, Any]) -> None:
+        files, name = Files(request["files"]), puzzle(request["step"]).name
+        before = guard.snapshot()
+        with files.importable():
+            learner = self.load(name, files)
+            if learner is not None:
+                for at in request["probes"]:
+                    self.run(request, at, learner)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self.send({"done": guard.violations(before)})
+
+    def load(self, name: str, files: Files) -> Learner | None:
+        file = files.files[name]
+        self.send({"begin": "load"})
+        try:
+            module = importlib.import_module(name)
+            self.send({"loaded": definitions(file["source"])})
+            return Learner(module, os.path.basename(file["path"]))
+        except BaseException as error:  # SystemExit and KeyboardInterrupt as well
+            self.send({"at": "load", "error": describe(error, files.files)})
+            return None
+
+    def run(self, request: dict[str, Any], at: list, learner: Learner) -> None:
+        from checker import interpreter
+
+        probe = _probe(request["step"], at)
+        self.send({"begin": at})
+        try:
+            if request["compile"]:
+                interpreter.uninstall()
+            value = probe(learner)
+            self.send({"at": at, "value": value})
+        except BaseException as error:
+            self.send({"at": at, "error": describe(error, request["files"])})
+        finally:
+            interpreter.install()
+
+
+def _probe(step: str, at: list) -> Probe:
+    table = puzzle(step).table
+    check: Check | None = (
+        table.compiled if at[0] == "compiled" else table.checks[at[0]]
+    )
+    assert check is not None
+    probe = check.probe if at[1] is None else check.mistakes[at[1]].probe
+    assert probe is not None
+    return probe
+
+
+def limit_address_space() -> None:
+    """So that 8 GB asked for are a MemoryError with a line, not a dead machine."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        with open("/proc/self/statm") as file:
+            mapped = int(file.read().split()[0]) * resource.getpagesize()
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (mapped + ADDRESS_SPACE, hard))
+
+
+def main() -> None:
+    answers = os.fdopen(int(sys.argv[1]), "wb", buffering=0)
+    requests = os.fdopen(os.dup(0), "rb")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # input() finds an end of file
+    prepare()
+    worker = Worker(answers)
+    worker.send({"ready": True})
+    guard.install(scratch=os.getcwd())
+    limit_address_space()
+    for line in requests:
+        worker.serve(wire.decode(line))
+    os._exit(0)  # no atexit, no waiting for threads
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,251 @@
+"""Step 1, ``config.py``: the sizes of GPT-2, as Hugging Face's configuration has them.
+
+The lines are the tutorial's, to the letter. Values: ``config.json`` of
+openai-community/gpt2 (``n_inner`` is null there and means 4 × ``n_embd``).
+"""
+
+import dataclasses
+import types
+from collections.abc import Callable
+from typing import Any
+
+from checker.probe import Learner, Unusable
+from checker.table import Check, Mistake, Step
+from tests.common import SIZES as OTHER
+
+SIZES = {
+    "vocab_size": 50257,
+    "n_positions": 1024,
+    "n_embd": 768,
+    "n_layer": 12,
+    "n_head": 12,
+    "n_inner": 3072,
+    "layer_norm_epsilon": 1e-05,
+}
+
+
+def imports_dataclass(config: Learner) -> bool:
+    """Either the decorator or its module is among the file's names."""
+    known = (dataclasses, dataclasses.dataclass)
+    return any(value in known for value in config.names().values() if _hashable(value))
+
+
+def _hashable(value: object) -> bool:
+    return isinstance(value, types.ModuleType | types.FunctionType)
+
+
+def is_dataclass(config: Learner) -> bool:
+    """A dataclass that takes its sizes as arguments."""
+    kind = config.GPT2Config
+    if not dataclasses.is_dataclass(kind):
+        return False
+    made = kind(**OTHER)
+    return all(getattr(made, name) == value for name, value in OTHER.items())
+
+
+def default_of(field: str) -> Callable[[Learner], Any]:
+    def probe(config: Learner) -> Any:
+        kind = config.GPT2Config
+        decorated = dataclasses.is_dataclass(kind)
+        if decorated and field not in kind.__dataclass_fields__ and hasattr(kind, field):
+            raise Unusable(
+                f"`{field}` has no type annotation, so @dataclass does not see it: "
+                f"write `{field}: {type(SIZES[field]).__name__} = …`"
+            )
+        made = kind()
+        if not hasattr(made, field):
+            own = [n for n in vars(kind) if n[:1] != "_"]
+            raise Unusable(f"GPT2Config has no `{field}`; it has {', '.join(own)}")
+        value = getattr(made, field)
+        return value if isinstance(value, int | float | str | None) else repr(value)
+
+    return probe
+
+
+def next_to(field: str, other: str) -> Callable[[Learner], Any]:
+    def probe(config: Learner) -> Any:
+        return [default_of(name)(config) for name in (field, other)]
+
+    return probe
+
+
+KNOWN_WRONG: dict[str, dict[Any, tuple[str, str]]] = {
+    "vocab_size": {
+        50256: ("last-token", "50256 is the id of the last token; ids start at 0."),
+        50000: ("merges", "50000 merges, 256 bytes and the end-of-text token make up GPT-2's tokens."),
+        50304: ("padded", "50304 is 50257 rounded up to a multiple of 64, as some trainers do."),
+        30522: ("bert", "This is BERT's vocabulary."),
+    },
+    "n_positions": {
+        512: ("gpt-1", "GPT-1 and BERT have 512 positions."),
+        2048: ("gpt-3", "GPT-3 has 2048 positions."),
+    },
+    "n_embd": {
+        1024: ("medium", "This is gpt2-medium's; the course builds the smallest GPT-2."),
+        1280: ("large", "This is gpt2-large's; the course builds the smallest GPT-2."),
+        1600: ("xl", "This is gpt2-xl's; the course builds the smallest GPT-2."),
+        512: ("original-transformer", "512 is the width of the original Transformer."),
+        64: ("head-size", "64 is the size of one head, n_embd / n_head."),
+    },
+    "n_layer": {
+        24: ("medium", "This is gpt2-medium's; the course builds the smallest GPT-2."),
+        36: ("large", "This is gpt2-large's; the course builds the smallest GPT-2."),
+        48: ("xl", "This is gpt2-xl's; the course builds the smallest GPT-2."),
+        6: ("original-transformer", "6 is the depth of the original Transformer."),
+    },
+    "n_head": {
+        16: ("medium", "This is gpt2-medium's; the course builds the smallest GPT-2."),
+        20: ("large", "This is gpt2-large's; the course builds the smallest GPT-2."),
+        25: ("xl", "This is gpt2-xl's; the course builds the smallest GPT-2."),
+        8: ("original-transformer", "The original Transformer has 8 heads."),
+        64: ("head-size", "64 is the size of one head, n_embd / n_head."),
+    },
+    "n_inner": {
+        4096: ("medium", "This is gpt2-medium's; the course builds the smallest GPT-2."),
+        2048: ("original-transformer", "2048 is the original Transformer's."),
+        4: ("factor", "4 is the factor: the inner size is 4 × n_embd."),
+    },
+    "layer_norm_epsilon": {
+        1e-12: ("bert", "1e-12 is BERT's."),
+        1e-6: ("llama", "1e-6 is T5's and Llama's."),
+        1e-8: ("adam", "1e-8 is the epsilon of the Adam optimizer."),
+        0.0: ("zero", "Without an epsilon a constant row divides by zero."),
+        1e5: ("sign", "The exponent is negative: 1e-05."),
+    },
+}
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def mistakes_of(field: str) -> tuple[Mistake, ...]:
+    """What this field is mistaken for, from the particular to the general."""
+    want = SIZES[field]
+    kind = type(want).__name__
+    others = {name: v for name, v in SIZES.items() if v != want}
+    general: list[tuple[str, str, Callable[[Any], bool]]] = [
+        (
+            "text",
+            f"This is text: leave out the quotation marks to make it {kind}.",
+            lambda got: isinstance(got, str) and got.strip("'\" ") == str(want),
+        ),
+        (
+            "type",
+            f"The number is right, but its type is not {kind}.",
+            lambda got: is_number(got) and got == want,
+        ),
+        (
+            "tuple",
+            "A comma after the number makes it a tuple.",
+            lambda got: got == repr((want,)),
+        ),
+        (
+            "another-field",
+            "This is the value of another field.",
+            lambda got: is_number(got) and got in others.values(),
+        ),
+        (
+            "off-by-one",
+            "This is one off.",
+            lambda got: is_number(got) and abs(got - want) == 1,
+        ),
+        (
+            "digits",
+            "These are the right digits in another order.",
+            lambda got: is_number(got) and sorted(str(got)) == sorted(str(want)),
+        ),
+        (
+            "power-of-two",
+            "This is off by a power of two.",
+            lambda got: is_number(got) and got > 0 and _power(got / want, 2),
+        ),
+        (
+            "power-of-ten",
+            "This is off by a power of ten.",
+            lambda got: is_number(got) and got > 0 and _power(got / want, 10),
+        ),
+    ]
+    particular = [
+        Mistake(f"{field}-{id}", message, gives=lambda value=value: value)
+        for value, (id, message) in KNOWN_WRONG[field].items()
+    ]
+    if field == "n_inner":
+        particular.append(
+            Mistake(
+                "n_inner-none",
+                "Hugging Face stores none for n_inner and means 4 × n_embd.",
+                gives=lambda: [None, SIZES["n_embd"]],
+                probe=next_to("n_inner", "n_embd"),
+            )
+        )
+    return (
+        *particular,
+        *(Mistake(f"{field}-{i}", m, recognise=r) for i, m, r in general),
+    )
+
+
+def _power(ratio: float, base: int) -> bool:
+    return any(abs(ratio / float(base) ** n - 1) < 1e-9 for n in range(-6, 7) if n)
+
+
+STEP = Step(
+    checks=(
+        Check(
+            "dataclass is imported from dataclasses",
+            imports_dataclass,
+            expect=lambda: True,
+            passed="dataclass is correctly imported from dataclasses",
+            failed="dataclass is not imported from dataclasses",
+            mistakes=(
+                Mistake(
+                    "dataclass-from-elsewhere",
+                    "There is a `dataclass` in the file, but not the one of dataclasses.",
+                    gives=lambda: True,
+                    probe=lambda config: config.has("dataclass"),
+                ),
+            ),
+        ),
+        Check(
+            "GPT2Config has the @dataclass decorator",
+            is_dataclass,
+            expect=lambda: True,
+            passed="GPT2Config has the @dataclass decorator",
+            failed="GPT2Config does not have the @dataclass decorator",
+            where="GPT2Config",
+            mistakes=(
+                Mistake(
+                    "imported-not-applied",
+                    "dataclass is imported, and nothing is decorated with it.",
+                    gives=lambda: [True, False],
+                    probe=lambda config: [
+                        imports_dataclass(config),
+                        dataclasses.is_dataclass(config.GPT2Config),
+                    ],
+                ),
+                Mistake(
+                    "written-init",
+                    "An __init__ written by hand sets the sizes; @dataclass writes it.",
+                    gives=lambda: [True, False],
+                    probe=lambda config: [
+                        "__init__" in vars(config.GPT2Config),
+                        dataclasses.is_dataclass(config.GPT2Config),
+                    ],
+                ),
+            ),
+        ),
+        *(
+            Check(
+                name,
+                default_of(name),
+                expect=lambda value=value: value,  # type: ignore[misc]
+                tolerance=0.0,
+                passed=f"{name} is correct: {{got}}",
+                failed=f"{name} is incorrect: expected match with Hugging Face "
+                "model configuration, got {got}",
+                mistakes=mistakes_of(name),
+            )
+            for name, value in SIZES.items()
+        ),
+    )
+)
