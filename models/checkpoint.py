@@ -1,0 +1,286 @@
+"""Find a GPT-2 checkpoint and read it: huggingface_hub and safetensors, no PyTorch.
+
+Two layouts are read. The file on the hub names its tensors ``h.0.ln_1.weight``, holds
+the attention masks as buffers (``h.0.attn.bias``) and has no ``lm_head.weight``, which
+is ``wte.weight``; ``save_pretrained`` puts ``transformer.`` before the names. The
+state dict that comes out has the names of a live ``GPT2LMHeadModel``.
+"""
+
+import errno
+import json
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+DEFAULT = "openai-community/gpt2"
+BUNDLED = Path(__file__).resolve().parent / "austen"
+
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+FILES = (CONFIG, "vocab.json", "merges.txt", WEIGHTS)
+
+# The demo promises an answer within 10 s, and importing MAX takes up to 5 of them.
+PATIENCE = 4.0
+
+T = TypeVar("T")
+Shape = tuple[int, ...]
+Sizes = dict[str, Any]
+
+
+class CheckpointError(Exception):
+    """A checkpoint cannot be had or read; the message is a sentence for the screen."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint that has been found and fits its own config.
+
+    Attributes:
+        name: what to call it on the screen.
+        folder: where its four files are, for the tokenizer.
+        config: the sizes, by the names of ``GPT2Config``.
+        stored: for each tensor of a ``GPT2LMHeadModel`` its name in the file.
+    """
+
+    name: str
+    folder: Path
+    config: Sizes
+    stored: dict[str, str]
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Read the tensors by Hugging Face's names; Conv1D weights are [in, out]."""
+        with safe_open(self.folder / WEIGHTS, framework="numpy") as file:
+            unique = {name: file.get_tensor(name) for name in set(self.stored.values())}
+        return {name: unique[stored] for name, stored in self.stored.items()}
+
+
+def open_checkpoint(model: str) -> Checkpoint:
+    """The checkpoint of a folder or of a name on the hub.
+
+    When the default cannot be had, a line says why and the bundled model stands in.
+    """
+    if Path(model).is_dir():
+        return read(Path(model), model)
+    try:
+        return read(fetch(model), model)
+    except CheckpointError as error:
+        if model != DEFAULT:
+            raise
+        print(f"{error} Going on with the bundled model, models/{BUNDLED.name}.")
+        return read(BUNDLED, f"models/{BUNDLED.name}")
+
+
+# From the hub
+
+
+def fetch(name: str) -> Path:
+    """The folder in Hugging Face's cache with the files of a model, downloaded first
+    where need be."""
+    if folder := _cached(name):
+        return folder
+    try:
+        return _download(name)
+    except CheckpointError:
+        raise
+    except Exception as error:  # whatever it is, the demo owes a sentence
+        raise CheckpointError(f"{name} cannot be had: {_reason(error)}.") from error
+
+
+def _cached(name: str) -> Path | None:
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        found = [try_to_load_from_cache(name, file) for file in FILES]
+    except HFValidationError:
+        raise CheckpointError(
+            f"{name!r} is neither a folder nor the name of a model on the hub."
+        ) from None
+    folders = {Path(f).parent for f in found if isinstance(f, str)}
+    complete = len(folders) == 1 and all(isinstance(f, str) for f in found)
+    return folders.pop() if complete else None
+
+
+def _download(name: str) -> Path:
+    """Small files first; the first answer decides whether there is a network."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.utils import disable_progress_bars
+
+    if not sys.stderr.isatty():
+        disable_progress_bars()
+    print(f"Asking the Hugging Face hub for {name} …", flush=True)
+    config = within(PATIENCE, lambda: hf_hub_download(name, CONFIG, etag_timeout=3))
+    print(f"Downloading {name} (GPT-2 small is 550 MB) …", flush=True)
+    for file in FILES:
+        hf_hub_download(name, file)
+    return Path(config).parent
+
+
+def within(seconds: float, ask: Callable[[], T]) -> T:
+    """The answer of ``ask``, or TimeoutError: a network can also swallow questions."""
+    answers: list[T] = []
+    faults: list[Exception] = []
+
+    def run() -> None:
+        try:
+            answers.append(ask())
+        except Exception as error:
+            faults.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if faults:
+        raise faults[0]
+    if not answers:
+        raise TimeoutError(f"no answer within {seconds:.0f} s")
+    return answers[0]
+
+
+def _reason(error: Exception) -> str:
+    """Why a download failed, in words."""
+    from huggingface_hub import errors
+
+    if isinstance(error, errors.GatedRepoError | errors.RepositoryNotFoundError):
+        return "the hub has no such model, or does not show it to everybody"
+    if isinstance(error, errors.LocalEntryNotFoundError):
+        return "the hub cannot be reached"
+    if isinstance(error, errors.EntryNotFoundError):
+        return f"it is not a model with the files {', '.join(FILES)}"
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "the disk is full"
+    if isinstance(error, TimeoutError):
+        return f"the hub cannot be reached ({error})"
+    if isinstance(error, errors.HfHubHTTPError):
+        return f"the hub refused ({str(error).splitlines()[0]})"
+    if isinstance(error, OSError) and error.errno is None:  # requests' own errors
+        return "the connection to the hub failed"
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+# From a folder
+
+
+def read(folder: Path, name: str) -> Checkpoint:
+    """Check a folder's files against each other.
+
+    Raises:
+        CheckpointError: a file is missing or damaged, the model is no GPT-2, or a
+            tensor is missing or of another shape than the config says.
+    """
+    for file in FILES:
+        if not (folder / file).is_file():
+            raise CheckpointError(f"{name} has no {file}.")
+    config = sizes(folder / CONFIG)
+    return Checkpoint(name, folder, config, _match(_shapes(folder), config, name))
+
+
+def sizes(path: Path) -> Sizes:
+    """The sizes in Hugging Face's ``config.json``, by the names of ``GPT2Config``."""
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise CheckpointError(f"{path} cannot be read: {error}.") from error
+    if not isinstance(config, dict) or config.get("model_type") != "gpt2":
+        raise CheckpointError(f"{path} is not the config of a GPT-2.")
+    found = {key: config[key] for key in _SIZES if isinstance(config.get(key), int)}
+    if missing := [key for key in _SIZES if found.get(key, 0) < 1]:
+        raise CheckpointError(f"{path} has no {missing[0]}, or not a positive number.")
+    if found["n_embd"] % found["n_head"]:
+        raise CheckpointError(
+            f"{path}: n_head cannot be {found['n_head']}, because n_embd = "
+            f"{found['n_embd']} is not divisible by it."
+        )
+    _check_variant(path, config)
+    found["n_inner"] = config.get("n_inner") or 4 * found["n_embd"]
+    return {**found, "layer_norm_epsilon": config.get("layer_norm_epsilon", 1e-5)}
+
+
+_SIZES = ("vocab_size", "n_positions", "n_embd", "n_layer", "n_head")
+
+# What the course's model does; a checkpoint trained with something else would load
+# and then write nonsense.
+_VARIANT = {
+    "activation_function": ("gelu_new", "gelu_pytorch_tanh"),
+    "scale_attn_weights": (True,),
+    "scale_attn_by_inverse_layer_idx": (False,),
+}
+
+
+def _check_variant(path: Path, config: dict[str, Any]) -> None:
+    for key, allowed in _VARIANT.items():
+        if (value := config.get(key, allowed[0])) not in allowed:
+            raise CheckpointError(
+                f"{path}: {key} = {value} is not GPT-2's own variant."
+            )
+
+
+def _shapes(folder: Path) -> dict[str, Shape]:
+    """The tensors in the file, by the name they have there."""
+    try:
+        with safe_open(folder / WEIGHTS, framework="numpy") as file:
+            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+            return {name: tuple(s.get_shape()) for name, s in slices.items()}
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"{folder / WEIGHTS} is damaged ({error}); put it there again."
+        ) from error
+
+
+def _match(stored: dict[str, Shape], config: Sizes, name: str) -> dict[str, str]:
+    """For each tensor that GPT-2 has, the one in the file; both layouts, tied head."""
+    full = {
+        key if key.startswith(_PREFIXES) else f"transformer.{key}": key
+        for key in stored
+    }
+    full.setdefault("lm_head.weight", full.get("transformer.wte.weight", ""))
+    wanted = expected(config)
+    for key, shape in wanted.items():
+        if key not in full or full[key] not in stored:
+            raise CheckpointError(f"{name} lacks the tensor {key}.")
+        if (got := stored[full[key]]) != shape:
+            raise CheckpointError(
+                f"{name}: {key} has shape {list(got)}, "
+                f"but by its config.json it is {list(shape)}."
+            )
+    return {key: full[key] for key in wanted}
+
+
+_PREFIXES = ("transformer.", "lm_head.")
+
+
+def expected(config: Sizes) -> dict[str, Shape]:
+    """Name and shape of each tensor of a ``GPT2LMHeadModel`` with these sizes."""
+    c, inner, vocabulary = config["n_embd"], config["n_inner"], config["vocab_size"]
+    block: dict[str, Shape] = {
+        "ln_1.weight": (c,),
+        "ln_1.bias": (c,),
+        "attn.c_attn.weight": (c, 3 * c),
+        "attn.c_attn.bias": (3 * c,),
+        "attn.c_proj.weight": (c, c),
+        "attn.c_proj.bias": (c,),
+        "ln_2.weight": (c,),
+        "ln_2.bias": (c,),
+        "mlp.c_fc.weight": (c, inner),
+        "mlp.c_fc.bias": (inner,),
+        "mlp.c_proj.weight": (inner, c),
+        "mlp.c_proj.bias": (c,),
+    }
+    return {
+        "transformer.wte.weight": (vocabulary, c),
+        "transformer.wpe.weight": (config["n_positions"], c),
+        **{
+            f"transformer.h.{layer}.{key}": shape
+            for layer in range(config["n_layer"])
+            for key, shape in block.items()
+        },
+        "transformer.ln_f.weight": (c,),
+        "transformer.ln_f.bias": (c,),
+        "lm_head.weight": (vocabulary, c),
+    }

@@ -1,0 +1,99 @@
+"""Step 7: the complete GPT-2, from token ids to a score for every possible next token.
+
+A token id picks a row of the token embeddings `wte`, its position a row of the position
+embeddings `wpe`; their sum runs through `n_layer` blocks and a final layer norm. The
+language modeling head `lm_head` (unembedding) compares the result with every token of
+the vocabulary. The names are those of Hugging Face's checkpoints, so that pretrained
+weights load without a map.
+"""
+
+from typing import Any
+
+import numpy as np
+from max import driver
+from max.experimental.tensor import Tensor
+from max.nn.module_v3 import Embedding, Linear, Module, Sequential
+
+from block import GPT2Block
+from config import GPT2Config
+from layernorm import LayerNorm
+
+# Hugging Face keeps these as Conv1D, [in, out]; MAX's Linear wants [out, in].
+CONV1D = ("c_attn.weight", "c_proj.weight", "c_fc.weight")
+
+
+class GPTModel(Module):
+    """ln_f(h(wte[ids] + wpe[0 .. T-1])): embeddings, blocks, final norm.
+
+    Source: Radford et al. 2018, "Improving Language Understanding by Generative
+    Pre-Training", section 3.1; Radford et al. 2019, section 2.3, for the final norm.
+    """
+
+    def __init__(self, config: GPT2Config) -> None:
+        # hole: embeddings, blocks and the final norm
+        self.wte = Embedding(config.vocab_size, dim=config.n_embd)
+        self.wpe = Embedding(config.n_positions, dim=config.n_embd)
+        self.h = Sequential(*(GPT2Block(config) for _ in range(config.n_layer)))
+        self.ln_f = LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
+        # end
+
+    def __call__(self, input_ids: Tensor) -> Tensor:
+        """Hidden states: int64 [B, T] -> float32 [B, T, C]."""
+        # hole: from ids to hidden states
+        positions = Tensor.range_like(input_ids.type)  # [B, T], each row 0 .. T-1
+        hidden_states = self.wte(input_ids) + self.wpe(positions)  # [B, T, C]
+        return self.ln_f(self.h(hidden_states))
+        # end
+
+
+class MaxGPT2Model(Module):
+    """GPT-2 with its language modeling head: lm_head(transformer(ids))."""
+
+    def __init__(self, config: GPT2Config) -> None:
+        # hole: the language modeling head
+        self.transformer = GPTModel(config)
+        self.lm_head = Linear(config.n_embd, config.vocab_size, bias=False)
+        # end
+
+    def __call__(self, input_ids: Tensor) -> Tensor:
+        """Logits, the scores of the next token: int64 [B, T] -> float32 [B, T, V]."""
+        return self.lm_head(self.transformer(input_ids))  # [B, T, C] -> [B, T, V]
+
+    def load_huggingface_weights(self, hf_model: Any, device: driver.Device) -> None:
+        """Replace every parameter by the one of the same name in a checkpoint.
+
+        Args:
+            hf_model: anything whose `state_dict()` gives arrays by Hugging Face's
+                names and in its layouts: a checkpoint, or a live GPT2LMHeadModel.
+            device: where the model is to run.
+
+        Raises:
+            ValueError: the checkpoint lacks a tensor, or one has another shape.
+        """
+        state = hf_model.state_dict()
+        weights = {}
+        for name, parameter in self.parameters:
+            array = _as_array(state, name)
+            # hole: transpose and move
+            if name.endswith(CONV1D):
+                array = np.ascontiguousarray(array.T)  # [in, out] -> [out, in]
+            weights[name] = driver.Tensor.from_dlpack(array).to(device)
+            # end
+            _check_shape(name, weights[name], parameter)
+        self.load_state_dict(weights)
+
+
+def _as_array(state: Any, name: str) -> np.ndarray:
+    """One float32 array from NumPy or PyTorch, with no copy where there is no need."""
+    if name not in state:
+        raise ValueError(f"the checkpoint has no tensor {name}")
+    tensor = state[name]
+    if hasattr(tensor, "detach"):  # PyTorch: off the GPU; NumPy knows no bfloat16
+        tensor = tensor.detach().cpu().float()
+    return np.asarray(tensor, dtype=np.float32)
+
+
+def _check_shape(name: str, weight: driver.Tensor, parameter: Tensor) -> None:
+    got, want = list(weight.shape), [int(size) for size in parameter.shape]
+    if got != want:
+        raise ValueError(f"{name} has shape {got} in the checkpoint, want {want}")
