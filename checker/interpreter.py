@@ -1,0 +1,913 @@
+"""A NumPy interpreter for the graphs of MAX 25.7.
+
+MAX compiles every graph before it runs it, which takes tens of seconds. A graph that
+has been traced can also be interpreted: a graph is a list of operations, each with a
+name, operands, attributes and results, and for each name there is a row or a short
+function below that says it in NumPy.
+
+- `Op` is one operation, read from MLIR once. `Program` is a list of them that can run.
+- `HANDLERS` maps the name of an operation, as MAX prints it, to what it computes.
+  A result is always checked against the type that MAX gave it (dtype and shape; names
+  of symbolic dimensions are bound where they first occur).
+- `install()` puts the interpreter in two places: where an eager tensor gets its value
+  (`ComputeGraph.evaluate`) and where a graph is compiled (`InferenceSession.load`).
+
+What is missing here (an operation, a dtype, another device) and what goes wrong here is
+left to MAX itself, after `on_fallback` was told in one line. Half-precision values are
+computed in float32 and rounded where they are cast or returned.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import inspect
+import itertools
+import math
+import operator
+import sys
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from max import _core, driver, mlir
+from max._core.dialects import builtin, kgen, mo
+from max.dtype import DType
+from max.engine import api as engine
+from max.experimental import tensor as eager
+from max.graph import BufferValue, Graph, TensorValue, ops
+from max.graph.graph import _location
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Dim = int | str | tuple[Any, ...]
+
+
+def _print_fallback(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+on_fallback: Callable[[str], None] = _print_fallback
+"""Is told, in one line, each time a graph is left to MAX."""
+
+
+class Unsupported(Exception):
+    """The interpreter lacks something, or is at fault: MAX has to run the graph."""
+
+
+class ExecutionError(ValueError):
+    """The graph cannot run with these values, in MAX as little as here."""
+
+
+# --- values ---------------------------------------------------------------------------
+
+NUMPY: dict[DType, type[np.generic]] = {
+    DType.bool: np.bool_,
+    DType.int8: np.int8,
+    DType.int16: np.int16,
+    DType.int32: np.int32,
+    DType.int64: np.int64,
+    DType.uint8: np.uint8,
+    DType.uint16: np.uint16,
+    DType.uint32: np.uint32,
+    DType.uint64: np.uint64,
+    DType.float16: np.float16,
+    DType.bfloat16: np.float32,  # NumPy has none: float32 holds its values
+    DType.float32: np.float32,
+    DType.float64: np.float64,
+}
+
+
+def to_numpy(tensor: driver.Tensor) -> Array:
+    """The memory of a tensor as a read-only array (bfloat16: a copy in float32)."""
+    if tensor.dtype != DType.bfloat16:
+        return np.from_dlpack(tensor)
+    return _widen(np.from_dlpack(tensor.view(DType.uint16, tensor.shape)))
+
+
+def to_driver(array: Array, dtype: DType) -> driver.Tensor:
+    """A tensor on the array's own memory (bfloat16: on a copy)."""
+    if dtype == DType.bfloat16:
+        return driver.Tensor.from_dlpack(_narrow(array)).view(dtype, array.shape)
+    if dtype == DType.bool:  # DLPack of NumPy knows no bool
+        array8 = array.view(np.uint8)
+        return driver.Tensor.from_dlpack(array8).view(dtype, array.shape)
+    return driver.Tensor.from_dlpack(array)
+
+
+def _widen(bits: Array) -> Array:
+    """Bits of bfloat16 to float32."""
+    return (bits.astype(np.uint32) << 16).view(np.float32)
+
+
+def _narrow(array: Array) -> Array:
+    """float32 to the bits of the nearest bfloat16, ties to even."""
+    bits = array.astype(np.float32).view(np.uint32)
+    rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16
+    return np.where(np.isnan(array), 0x7FC0, rounded).astype(np.uint16)
+
+
+def _writable(tensor: driver.Tensor) -> Array:
+    """The memory of a tensor that the graph may change."""
+    memory = ctypes.c_char * (tensor.num_elements * tensor.dtype.size_in_bytes)
+    array = np.frombuffer(memory.from_address(tensor._data_ptr()), np.uint8)
+    return array.view(NUMPY[tensor.dtype]).reshape(tensor.shape)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """The type of a value: its dtype, and its dimensions as `_dim` reads them."""
+
+    dtype: DType
+    dims: tuple[Dim, ...]
+
+
+def _kind(value: mlir.Value) -> Kind | None:
+    """The type of a value; None for a chain, which orders operations and holds none."""
+    type_ = _core.Value._from_cmlir(value).type
+    if isinstance(type_, mo.ChainType):
+        return None
+    if not isinstance(type_, mo.TensorType | mo.BufferType):
+        raise Unsupported(f"a value of type {type_}")
+    if type_.dtype not in NUMPY or type_.device_ref.label != "cpu":
+        raise Unsupported(f"a value of type {type_}")
+    return Kind(type_.dtype, _dims(type_.shape_attr))
+
+
+def _dims(shape: Any) -> tuple[Dim, ...]:
+    return tuple(_dim(attr) for attr in shape.values)
+
+
+def _dim(attr: Any) -> Dim:
+    """A dimension: a number, a name, or a formula (operation, operand, …)."""
+    if isinstance(attr, builtin.IntegerAttr):
+        return int(attr.value)
+    if isinstance(attr, kgen.ParamDeclRefAttr):
+        return str(attr.name.value)
+    if attr.opcode not in FORMULAS:
+        raise Unsupported(f"a dimension {attr}")
+    return (FORMULAS[attr.opcode], *map(_dim, attr.operands))
+
+
+FORMULAS = {
+    kgen.POC.add: operator.add,
+    kgen.POC.mul: operator.mul,
+    kgen.POC.mul_no_wrap: operator.mul,
+    kgen.POC.div: operator.floordiv,
+}
+
+
+# --- programs -------------------------------------------------------------------------
+
+
+class Op:
+    """One operation of a program, with what its handler may ask for."""
+
+    def __init__(self, operation: mlir.Operation, program: Program) -> None:
+        core = _core.Operation._from_cmlir(operation)
+        self.program = program
+        self.operation = operation
+        self.name = core.symbol if operation.name == "mo.custom" else operation.name
+        if self.name not in HANDLERS:
+            raise Unsupported(self.name)
+        self.inputs = [value for value in operation.operands if _kind(value)]
+        self.results = [
+            (value, kind) for value in operation.results if (kind := _kind(value))
+        ]
+        self.blocks = [
+            Program(block.operations, parent=program, arguments=block.arguments)
+            for region in operation.regions
+            for block in region.blocks
+        ]
+        self.forgets: list[mlir.Value] = []
+        self.stored_later = True
+
+    def run(self, values: dict[mlir.Value, Array]) -> None:
+        """Computes the results from the operands, and adds them to `values`."""
+        arrays = HANDLERS[self.name](self, *[values[value] for value in self.inputs])
+        if not isinstance(arrays, list | tuple):
+            arrays = [arrays]
+        for (value, kind), array in zip(self.results, arrays, strict=True):
+            values[value] = self.program.fit(array, kind)
+        for value in self.forgets:
+            values.pop(value, None)
+
+    def attribute(self, name: str) -> Any:
+        """An attribute by the name that MLIR prints: a number, a text, a bool."""
+        return self._attributes[name].value
+
+    def sizes(self, name: str) -> tuple[int, ...]:
+        """An attribute that is a shape."""
+        return tuple(self.program.size(dim) for dim in _dims(self._attributes[name]))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape that the first result must have."""
+        return tuple(self.program.size(dim) for dim in self.results[0][1].dims)
+
+    @property
+    def dtype(self) -> DType:
+        """The dtype that the first result must have."""
+        return self.results[0][1].dtype
+
+    @functools.cached_property
+    def constant(self) -> Array:
+        """The value of `mo.constant`."""
+        dtype, shape = self.dtype, self.shape
+        data = self._attributes["value"].data.data
+        array = np.fromiter(data, np.uint8, len(data))
+        if dtype == DType.bfloat16:
+            return _widen(array.view(np.uint16)).reshape(shape)
+        return array.view(NUMPY[dtype]).reshape(shape)
+
+    @functools.cached_property
+    def _attributes(self) -> dict[str, Any]:
+        attributes = self.operation.attributes
+        return {
+            name: _core.Attribute._from_cmlir(attributes[name]) for name in attributes
+        }
+
+
+class Program:
+    """Operations in an order in which they can run, and the values they are run for.
+
+    Without `outputs` the last operation is a terminator, whose operands they are. The
+    blocks inside an operation (`mo.if`, `mo.while`) are programs with a `parent`.
+    """
+
+    def __init__(
+        self,
+        operations: Iterable[mlir.Operation],
+        outputs: list[mlir.Value] | None = None,
+        arguments: Iterable[mlir.Value] = (),
+        parent: Program | None = None,
+    ) -> None:
+        self.sizes: dict[str, int] = parent.sizes if parent else {}
+        self.weights: dict[str, Array] = parent.weights if parent else {}
+        self.values: dict[mlir.Value, Array] = {}
+        self.arguments = [(each, kind) for each in arguments if (kind := _kind(each))]
+        operations = [each.operation for each in operations]
+        if outputs is None:
+            outputs = list(operations.pop().operands)
+        self.ops = [Op(each, self) for each in operations]
+        self.outputs = [value for value in outputs if _kind(value)]
+        if parent is None:
+            self._plan()
+
+    def _plan(self) -> None:
+        """Finds when a value is read for the last time, and what loads must copy."""
+        read, stored = set(self.outputs), set[mlir.Value]()
+        for op in reversed(self.ops):
+            reads = {*_reads(op.operation), *op.operation.results}
+            op.forgets = [value for value in reads if value not in read]
+            read |= reads
+            if op.name == "rmo.mo.mutable.load":
+                op.stored_later = op.inputs[0] in stored
+            elif op.name.startswith("rmo.mo.mutable.store"):
+                stored.add(op.inputs[0])
+            elif op.blocks:
+                stored |= reads
+
+    def run(
+        self, arrays: Iterable[Array], outside: Mapping[mlir.Value, Array]
+    ) -> list[Array]:
+        """Runs on the arguments and on the values it reads from outside."""
+        self.values = values = dict(outside)
+        for (value, kind), array in zip(self.arguments, arrays, strict=True):
+            values[value] = self.fit(array, kind)
+        for op in self.ops:
+            try:
+                op.run(values)
+            except (ExecutionError, Unsupported):
+                raise
+            except Exception as error:
+                fault = f"{op.name} ({type(error).__name__}: {error})"
+                raise Unsupported(fault) from error
+        self.values = {}
+        return [values[value] for value in self.outputs]
+
+    def fit(self, array: Array, kind: Kind) -> Array:
+        """The array in the dtype of `kind`. A shape that differs is an error."""
+        array = np.asarray(array, NUMPY[kind.dtype])
+        for dim, size in zip(kind.dims, array.shape, strict=True):
+            if isinstance(dim, str):
+                dim = self.sizes.setdefault(dim, size)
+            if self.size(dim) != size:
+                raise ExecutionError(f"shape {array.shape} where {kind.dims} was said")
+        return array
+
+    def size(self, dim: Dim) -> int:
+        """The value of a dimension, as far as its names are bound."""
+        if isinstance(dim, int):
+            return dim
+        if isinstance(dim, str):
+            return self.sizes[dim]
+        formula, *operands = dim
+        return int(functools.reduce(formula, map(self.size, operands)))
+
+
+def _reads(operation: mlir.Operation) -> set[mlir.Value]:
+    """The values from outside that an operation reads, its blocks included."""
+    reads = set(operation.operands)
+    for region in operation.regions:
+        for block in region.blocks:
+            inside = set(block.arguments)
+            for each in block.operations:
+                reads |= _reads(each.operation) - inside
+                inside |= set(each.operation.results)
+    return reads
+
+
+def _needed(values: Iterable[mlir.Value]) -> list[mlir.Operation]:
+    """The operations behind some values, each after those that it reads."""
+    order: dict[mlir.Operation, None] = {}
+    stack = [(value.owner, False) for value in values]
+    while stack:
+        operation, ready = stack.pop()
+        if isinstance(operation, mlir.Block) or operation in order:
+            continue
+        if ready:
+            order[operation] = None
+            continue
+        stack.append((operation, True))
+        stack.extend((value.owner, False) for value in _reads(operation))
+    return list(order)
+
+
+# --- operations -----------------------------------------------------------------------
+
+Handler = Callable[..., Any]
+HANDLERS: dict[str, Handler] = {}
+
+
+def _handles(*names: str) -> Callable[[Handler], Handler]:
+    """Enters `handler(op, *operands) -> results` into the table."""
+
+    def enter(handler: Handler) -> Handler:
+        HANDLERS.update(dict.fromkeys(names, handler))
+        return handler
+
+    return enter
+
+
+ELEMENTWISE: dict[str, Handler] = {
+    "rmo.add": np.add,
+    "rmo.and": np.logical_and,
+    "rmo.div": np.divide,
+    "rmo.equal": np.equal,
+    "rmo.greater": np.greater,
+    "rmo.greater_equal": np.greater_equal,
+    "rmo.max": np.maximum,
+    "rmo.min": np.minimum,
+    "rmo.mod": np.mod,
+    "rmo.mul": np.multiply,
+    "rmo.not_equal": np.not_equal,
+    "rmo.or": np.logical_or,
+    "rmo.pow": np.power,
+    "rmo.sub": np.subtract,
+    "rmo.xor": np.logical_xor,
+    "rmo.select": np.where,
+    "rmo.matmul": np.matmul,
+    "rmo.mo.abs": np.abs,
+    "rmo.mo.atanh": np.arctanh,
+    "rmo.mo.cos": np.cos,
+    "rmo.mo.erf": np.frompyfunc(math.erf, 1, 1),
+    "rmo.mo.exp": np.exp,
+    "rmo.mo.floor": np.floor,
+    "rmo.mo.is_inf": np.isinf,
+    "rmo.mo.is_nan": np.isnan,
+    "rmo.mo.log": np.log,
+    "rmo.mo.log1p": np.log1p,
+    "rmo.mo.negative": np.negative,
+    "rmo.mo.not": np.logical_not,
+    "rmo.mo.relu": lambda x: np.maximum(x, 0),
+    "rmo.mo.round": np.round,
+    "rmo.mo.rsqrt": lambda x: 1 / np.sqrt(x),
+    "rmo.mo.sin": np.sin,
+    "rmo.mo.sqrt": np.sqrt,
+    "rmo.mo.tanh": np.tanh,
+    "rmo.mo.trunc": np.trunc,
+    "mo.cast": lambda x: x[...],
+    "rmo.mo.transfer": lambda x: x[...],
+    "rmo.rebind_tensor_shape": lambda x: x[...],
+    "rmo.mo.range": np.arange,
+    "rmo.mo.tile": np.tile,
+    "rmo.mo.transpose": np.transpose,
+    "rmo.mo.arg_nonzero": np.argwhere,
+    "mo.chain.create": lambda: (),
+    "repeat_interleave": np.repeat,
+}
+"""Those that only look at their operands, in the order in which MAX passes them."""
+
+REDUCTIONS: dict[str, Handler] = {
+    "rmo.mo.arg_max": np.argmax,
+    "rmo.mo.arg_min": np.argmin,
+    "rmo.mo.mean": np.mean,
+    "rmo.mo.reduce.add": np.sum,
+    "rmo.mo.reduce.max": np.max,
+    "rmo.mo.reduce.min": np.min,
+}
+"""Those along an axis, which stays with size one."""
+
+
+def _plain(function: Handler) -> Handler:
+    return lambda op, *arrays: function(*arrays)
+
+
+def _along_axis(function: Handler) -> Handler:
+    return lambda op, x, axis: function(x, axis=int(axis), keepdims=True)
+
+
+HANDLERS |= {name: _plain(function) for name, function in ELEMENTWISE.items()}
+HANDLERS |= {name: _along_axis(function) for name, function in REDUCTIONS.items()}
+
+
+@_handles("mo.constant")
+def _constant(op: Op) -> Array:
+    return op.constant[...]
+
+
+@_handles("mo.constant.external")
+def _constant_external(op: Op) -> Array:
+    return op.program.weights[op.attribute("name")][...]
+
+
+@_handles("rmo.reshape")
+def _reshape(op: Op, x: Array) -> Array:
+    return x.reshape(op.shape)
+
+
+@_handles("rmo.broadcast_to")
+def _broadcast_to(op: Op, x: Array) -> Array:
+    return np.broadcast_to(x, op.shape)
+
+
+@_handles("rmo.shape_to_tensor")
+def _shape_to_tensor(op: Op) -> Array:
+    return np.array(op.sizes("shape"), np.int64)
+
+
+@_handles("rmo.concat")
+def _concat(op: Op, *arrays: Array) -> Array:
+    return np.concatenate(arrays, op.attribute("axis"))
+
+
+@_handles("mo.split")
+def _split(op: Op, x: Array, sizes: Array, axis: Array) -> Any:
+    parts = np.split(x, np.cumsum(sizes)[:-1], int(axis))
+    return parts[0] if len(parts) == 1 else parts
+
+
+@_handles("rmo.slice")
+def _slice(op: Op, x: Array) -> Array:
+    return x[
+        tuple(map(slice, op.sizes("starts"), op.sizes("stops"), op.sizes("steps")))
+    ]
+
+
+@_handles("rmo.mo.slice")
+def _mo_slice(op: Op, x: Array, starts: Array, stops: Array, steps: Array) -> Array:
+    return x[tuple(map(slice, starts, stops, steps))]
+
+
+@_handles("rmo.mo.pad.constant")
+def _pad(op: Op, x: Array, paddings: Array, value: Array) -> Array:
+    return np.pad(x, paddings.reshape(-1, 2), constant_values=value)
+
+
+@_handles("rmo.mo.linalg.band_part")
+def _band_part(op: Op, x: Array, lower: Array, upper: Array, exclude: Array) -> Array:
+    row, column = np.ogrid[: x.shape[-2], : x.shape[-1]]
+    inside = (lower < 0) | (row - column <= lower)
+    inside = inside & ((upper < 0) | (column - row <= upper))
+    return np.where(inside ^ exclude, x, x.dtype.type(0))
+
+
+@_handles("rmo.mo.cumsum")
+def _cumsum(op: Op, x: Array, axis: Array) -> Array:
+    backwards = op.attribute("reverse")
+    x = np.flip(x, int(axis)) if backwards else x
+    total = np.cumsum(x, int(axis), x.dtype)
+    if op.attribute("exclusive"):
+        total -= x
+    return np.flip(total, int(axis)) if backwards else total
+
+
+@_handles("rmo.mo.softmax")
+def _softmax(op: Op, x: Array, axis: Array) -> Array:
+    exps = np.exp(x - np.max(x, axis=int(axis), keepdims=True, initial=-np.inf))
+    return exps / np.sum(exps, axis=int(axis), keepdims=True)
+
+
+@_handles("rmo.mo.logsoftmax")
+def _logsoftmax(op: Op, x: Array, axis: Array) -> Array:
+    x = x - np.max(x, axis=int(axis), keepdims=True, initial=-np.inf)
+    return x - np.log(np.sum(np.exp(x), axis=int(axis), keepdims=True))
+
+
+@_handles("mo.layer_norm")
+def _layer_norm(op: Op, x: Array, gamma: Array, beta: Array, epsilon: Array) -> Array:
+    centred = x - np.mean(x, axis=-1, keepdims=True)
+    variance = np.mean(centred * centred, axis=-1, keepdims=True)
+    return centred / np.sqrt(variance + epsilon) * gamma + beta
+
+
+def _checked(indices: Array, size: int) -> Array:
+    """Indices into a dimension, those from the end included."""
+    if indices.size and not (-size <= indices.min() and indices.max() < size):
+        bad = indices[(indices < -size) | (indices >= size)].flat[0]
+        raise ExecutionError(f"index {bad} is out of range for a dimension of {size}")
+    return indices
+
+
+@_handles("rmo.mo.gather")
+def _gather(op: Op, x: Array, indices: Array, axis: Array) -> Array:
+    return np.take(x, _checked(indices, x.shape[axis]), int(axis))
+
+
+def _nd(x: Array, indices: Array, batch_dims: int = 0) -> tuple[Array, ...]:
+    """What to index `x` with, where the last axis of `indices` holds positions."""
+    batches = np.ix_(*map(np.arange, indices.shape[:batch_dims]))
+    inner = indices.ndim - 1 - batch_dims
+    batches = tuple(each.reshape(each.shape + (1,) * inner) for each in batches)
+    positions = np.moveaxis(indices, -1, 0)
+    axes = range(batch_dims, batch_dims + len(positions))
+    return *batches, *map(_checked, positions, (x.shape[axis] for axis in axes))
+
+
+@_handles("rmo.mo.gather_nd")
+def _gather_nd(op: Op, x: Array, indices: Array) -> Array:
+    return x[_nd(x, indices, op.attribute("batchDims"))]
+
+
+@_handles("rmo.mo.scatter")
+def _scatter(op: Op, x: Array, updates: Array, indices: Array, axis: Array) -> Array:
+    x = x.copy()
+    np.put_along_axis(x, _checked(indices, x.shape[axis]), updates, int(axis))
+    return x
+
+
+@_handles("rmo.mo.scatter_nd")
+def _scatter_nd(op: Op, x: Array, updates: Array, indices: Array) -> Array:
+    x = x.copy()
+    x[_nd(x, indices)] = updates[tuple(map(slice, indices.shape[:-1]))]
+    return x
+
+
+def _descending(x: Array, axis: int) -> Array:
+    """The order from the greatest to the least, equals in their own order."""
+    backwards = np.flip(x, axis).argsort(axis, kind="stable")
+    return x.shape[axis] - 1 - np.flip(backwards, axis)
+
+
+@_handles("mx.argsort")
+def _argsort(op: Op, x: Array) -> Array:
+    ascending = "true" in str(op._attributes["parameters"])
+    return x.argsort(kind="stable") if ascending else _descending(x, 0)
+
+
+@_handles("rmo.top_k")
+def _top_k(op: Op, x: Array) -> tuple[Array, Array]:
+    axis = op.attribute("axis")
+    first = np.arange(op.attribute("k"))
+    indices = np.take(_descending(x, axis), first, axis)
+    return np.take_along_axis(x, indices, axis), indices
+
+
+@_handles("rmo.mo.random.normal")
+def _normal(op: Op, shape: Array, mean: Array, std: Array, seed: Array) -> Array:
+    generator = np.random.default_rng(int(seed) & (2**64 - 1))
+    return mean + std * generator.standard_normal(tuple(shape), np.float32)
+
+
+@_handles("rmo.mo.random.uniform")
+def _uniform(op: Op, shape: Array, low: Array, high: Array, seed: Array) -> Array:
+    generator = np.random.default_rng(int(seed) & (2**64 - 1))
+    return low + (high - low) * generator.random(tuple(shape), np.float32)
+
+
+@_handles("mo.buffer.create")
+def _buffer_create(op: Op) -> Array:
+    return np.zeros(op.shape, NUMPY[op.dtype])
+
+
+@_handles("rmo.mo.mutable.load")
+def _mutable_load(op: Op, buffer: Array) -> Array:
+    return buffer.copy() if op.stored_later else buffer[...]
+
+
+@_handles("rmo.mo.mutable.store")
+def _mutable_store(op: Op, buffer: Array, x: Array) -> tuple[()]:
+    buffer[...] = x
+    return ()
+
+
+@_handles("rmo.mo.mutable.store.slice")
+def _mutable_store_slice(op: Op, buffer: Array, x: Array, *slices: Array) -> tuple[()]:
+    buffer[tuple(map(slice, *slices))] = x
+    return ()
+
+
+@_handles("mo.if")
+def _if(op: Op, condition: Array) -> list[Array]:
+    return op.blocks[0 if condition else 1].run([], op.program.values)
+
+
+@_handles("mo.while")
+def _while(op: Op, *state: Array) -> list[Array]:
+    test, body = op.blocks
+    arrays = list(state)
+    while True:
+        again, *arrays = test.run(arrays, op.program.values)
+        if not again:
+            return arrays
+        arrays = body.run(arrays, op.program.values)
+
+
+# --- eager tensors --------------------------------------------------------------------
+
+
+def _handle(value: Any) -> mlir.Value:
+    """The MLIR value behind a value of `max.graph` or `max._core`."""
+    core = getattr(value, "_mlir_value", value)
+    return mlir.Value._CAPICreate(core._CAPIPtr)
+
+
+def _add_source(self: eager.ComputeGraph, tensor: eager.Tensor) -> None:
+    """Makes a tensor with storage an argument of the graph (`ComputeGraph.add_source`).
+
+    MAX keeps every such tensor for ever. Here the graph holds a twin with the same
+    storage, and drops it when neither the tensor nor an operation needs it.
+    """
+    if tensor.storage is None:
+        raise TypeError("Only realized tensors may be graph sources.")
+    block = _core.Block._from_cmlir(self.graph._graph_body)
+    with self.graph:
+        type_ = eager.driver_tensor_type(tensor.storage).to_mlir()
+        argument = block.add_argument(type_, _location())
+    tensor._value = TensorValue.from_mlir(argument)
+    twin = object.__new__(eager.Tensor)
+    twin.storage, twin._value, twin._real = tensor.storage, tensor._value, True
+
+    def drop(owner: weakref.ref[eager.Tensor]) -> None:
+        held = self.sources.get(argument)
+        if getattr(held, "owner", None) is owner and not argument.num_uses:
+            del self.sources[argument]
+
+    twin.owner = weakref.ref(tensor, drop)
+    self.sources[argument] = twin
+
+
+def _restore_sources(self: eager.ComputeGraph) -> None:
+    """Puts the tensors themselves in the place of their twins, as MAX expects."""
+    for argument, twin in self.sources.items():
+        self.sources[argument] = getattr(twin, "owner", lambda: None)() or twin
+
+
+async def _evaluate(self: eager.ComputeGraph, tensor: eager.Tensor) -> None:
+    """Gives a tensor its value (`ComputeGraph.evaluate`)."""
+    try:
+        if not tensor.real:
+            _realize(self, tensor)
+    except Unsupported as reason:
+        on_fallback(f"{reason}: MAX compiles the pending computation itself")
+        _restore_sources(self)
+        await _ORIGINALS[eager.ComputeGraph, "evaluate"](self, tensor)
+
+
+def _realize(self: eager.ComputeGraph, tensor: eager.Tensor) -> None:
+    """Computes a tensor, and with it the live tensors that are on the way.
+
+    Tensors that nobody asks for stay as they are, but for those that the graph changes
+    in place: the order of such changes must not be lost.
+    """
+    graph = self.graph
+    pending: dict[mlir.Value, list[eager.Tensor]] = {}
+    wanted = [_handle(ops.random.SEEDS[graph])]
+    with graph:
+        for each in list(self.unrealized.values()):
+            mutated = isinstance(each._value, BufferValue)
+            value = _handle(each.__tensorvalue__())
+            pending.setdefault(value, []).append(each)
+            if mutated or each is tensor:
+                wanted.append(value)
+    operations = _needed(wanted)
+    produced = {value for each in operations for value in each.results}
+    outputs = [value for value in pending if value in produced or value in wanted]
+    read = set(wanted).union(*map(_reads, operations)) - produced
+    read = {value for value in read if _kind(value)}
+    program = Program(operations, [wanted[0], *outputs])
+    seed, *arrays = program.run([], {value: _source(self, value) for value in read})
+    for value, array in zip(outputs, arrays, strict=True):
+        _settle(self, value, array, pending[value])
+    with graph:
+        ops.random.set_seed(int(seed))
+    if not graph._context_state:  # nobody is in the middle of building something
+        graph.device_chains.clear()
+        graph._current_chain = graph._always_ready_chain
+        _erase_unused(self, operations)
+
+
+def _source(self: eager.ComputeGraph, argument: mlir.Value) -> Array:
+    return to_numpy(self.sources[_core.Value._from_cmlir(argument)].driver_tensor)
+
+
+def _settle(
+    self: eager.ComputeGraph,
+    value: mlir.Value,
+    array: Array,
+    tensors: list[eager.Tensor],
+) -> None:
+    """Gives the tensors of one value their storage, and the graph it for the value."""
+    for tensor in tensors:
+        tensor.storage = to_driver(_own(array), tensor.dtype)
+        tensor.real = True
+        del self.unrealized[id(tensor)]
+        self.add_source(tensor)
+        array = array[...]  # a second tensor gets a copy
+    kind = _kind(value)
+    known = kind is not None and all(isinstance(dim, int) for dim in kind.dims)
+    if known and not isinstance(value.owner, mlir.Block):
+        value.replace_all_uses_with(_handle(tensors[0]._value))
+
+
+def _own(array: Array) -> Array:
+    """The array in memory of its own, contiguous."""
+    own = array.base is None and array.flags.c_contiguous
+    return array if own else array.copy()
+
+
+def _erase_unused(self: eager.ComputeGraph, operations: list[mlir.Operation]) -> None:
+    """Takes from the graph what nothing can ask for again."""
+    graph = self.graph
+    block = _core.Block._from_cmlir(graph._graph_body)
+    if next(_EVALUATIONS) % 64 == 0:  # now and then also what was never asked for
+        operations = [each.operation for each in graph._graph_body.operations]
+    held = {_handle(each._value) for each in self.unrealized.values()}
+    held |= {_handle(ops.random.SEEDS[graph]), _handle(graph._always_ready_chain)}
+    for operation in reversed(operations):
+        if not any(value in held or _uses(value) for value in operation.results):
+            operation.erase()
+    for index, argument in reversed(list(enumerate(block.arguments))):
+        owner = getattr(self.sources.get(argument), "owner", lambda: None)
+        if not argument.num_uses and owner() is None:
+            self.sources.pop(argument, None)
+            block.erase_argument(index)
+
+
+def _uses(value: mlir.Value) -> int:
+    return _core.Value._from_cmlir(value).num_uses
+
+
+_EVALUATIONS = itertools.count(1)
+
+
+# --- compiled graphs ------------------------------------------------------------------
+
+
+class Interpreted:
+    """What `InferenceSession.load` returns here: it behaves as MAX's `Model` does."""
+
+    __slots__ = ("_compile", "_graph", "_model", "_program")
+
+    def __init__(
+        self,
+        graph: Graph,
+        weights: Mapping[str, Any],
+        compile_by_max: Callable[[], engine.Model],
+    ) -> None:
+        body = graph._graph_body
+        self._graph = graph  # owns what the program reads
+        self._program = Program(body.operations, arguments=body.arguments)
+        self._program.weights |= {
+            name: to_numpy(driver.Tensor.from_dlpack(weights[name]))
+            for name in _external(self._program)
+        }
+        self._compile = compile_by_max
+        self._model: engine.Model | None = None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> list[driver.Tensor]:
+        return self.execute(*self.signature.bind(*args, **kwargs).arguments.values())
+
+    def execute(self, *args: Any) -> list[driver.Tensor]:
+        """Runs the graph on tensors, arrays or numbers."""
+        kinds = [kind for _, kind in self._program.arguments]
+        if len(args) != len(kinds):
+            raise ValueError(f"{len(args)} inputs for a graph of {len(kinds)}")
+        inputs = [*map(_input, args, kinds)]
+        if self._model is None:
+            try:
+                return self._interpret(inputs)
+            except Unsupported as reason:
+                on_fallback(f"{reason}: MAX compiles {self._graph.name} itself")
+                self._model = self._compile()
+        return self._model.execute(*inputs)
+
+    def _interpret(self, inputs: list[driver.Tensor]) -> list[driver.Tensor]:
+        program = self._program
+        program.sizes.clear()
+        arrays = [
+            _writable(tensor) if isinstance(each, BufferValue) else to_numpy(tensor)
+            for tensor, each in zip(inputs, self._graph.inputs, strict=True)
+        ]
+        results = program.run(arrays, {})
+        return [
+            to_driver(_own(array), each.dtype)
+            for array, each in zip(results, self._graph.output_types, strict=True)
+        ]
+
+    @property
+    def signature(self) -> inspect.Signature:
+        """The names of the inputs, as MAX gives them."""
+        names = [f"input{index}" for index in range(len(self._program.arguments))]
+        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        return inspect.Signature([inspect.Parameter(name, kind) for name in names])
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        on_fallback(f"Model.{name}: MAX compiles {self._graph.name} itself")
+        self._model = self._model or self._compile()
+        return getattr(self._model, name)
+
+
+def _input(arg: Any, kind: Kind) -> driver.Tensor:
+    """An input as a tensor, by the rules of `Model.execute`."""
+    engine._raise_if_not_contiguous(arg)
+    if isinstance(arg, engine.ScalarType):
+        return driver.Tensor.scalar(arg, kind.dtype, driver.CPU())
+    if not isinstance(arg, driver.Tensor | driver.DLPackArray):
+        raise ValueError(f"an input of type {type(arg)} is no tensor")
+    tensor = driver.Tensor.from_dlpack(arg)
+    if tensor.dtype != kind.dtype or tensor.rank != len(kind.dims):
+        got = f"{tensor.dtype} of rank {tensor.rank}"
+        raise ValueError(f"{got} for an input {kind.dtype} of rank {len(kind.dims)}")
+    return tensor
+
+
+def _external(program: Program) -> Iterator[str]:
+    """The names of the weights that a program reads."""
+    for op in program.ops:
+        if op.name == "mo.constant.external":
+            yield op.attribute("name")
+        for block in op.blocks:
+            yield from _external(block)
+
+
+def _load(
+    self: engine.InferenceSession,
+    model: Any,
+    *,
+    weights_registry: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> engine.Model | Interpreted:
+    """Interprets a graph instead of compiling it (`InferenceSession.load`)."""
+    compile_by_max = functools.partial(
+        _ORIGINALS[engine.InferenceSession, "load"],
+        self,
+        model,
+        weights_registry=weights_registry,
+        **options,
+    )
+    if not isinstance(model, Graph) or any(options.values()):
+        return compile_by_max()
+    try:
+        return Interpreted(model, weights_registry or {}, compile_by_max)
+    except Unsupported as reason:
+        on_fallback(f"{reason}: MAX compiles {model.name} itself")
+        return compile_by_max()
+
+
+# --- installing -----------------------------------------------------------------------
+
+_PATCHES: dict[tuple[type, str], Callable[..., Any]] = {
+    (eager.ComputeGraph, "add_source"): _add_source,
+    (eager.ComputeGraph, "evaluate"): _evaluate,
+    (engine.InferenceSession, "load"): _load,
+}
+_ORIGINALS = {place: getattr(*place) for place in _PATCHES}
+
+
+def install() -> None:
+    """From here on, MAX's graphs are interpreted."""
+    for place, function in _PATCHES.items():
+        setattr(*place, function)
+
+
+def uninstall() -> None:
+    """From here on, MAX compiles its graphs again."""
+    _restore_sources(eager.GRAPH)
+    for place, function in _ORIGINALS.items():
+        setattr(*place, function)
+
+
+@contextlib.contextmanager
+def interpreting() -> Iterator[None]:
+    """MAX's graphs are interpreted inside."""
+    install()
+    try:
+        yield
+    finally:
+        uninstall()
