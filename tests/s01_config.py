@@ -212,7 +212,6 @@ STEP = Step(
             expect=lambda: True,
             passed="GPT2Config has the @dataclass decorator",
             failed="GPT2Config does not have the @dataclass decorator",
-            where="GPT2Config",
             mistakes=(
                 Mistake(
                     "imported-not-applied",
