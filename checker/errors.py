@@ -88,12 +88,51 @@ def _undefined(name: str) -> str:
     return f"`{name}` is not defined: is it misspelt, or its import missing?{hint}"
 
 
+MAX_SAYS = (
+    (
+        r"\(shape (?P<a>\[.*?\])\).*axis (?P<axis>-?\d+) \(value (?P<m>\w+)\).*"
+        r"\(shape (?P<b>\[.*?\])\).*\(value (?P<n>\w+)\) are neither",
+        "{op}: shapes {a} and {b} do not fit together: axis {axis} is {m} in one and "
+        "{n} in the other",
+    ),
+    (
+        r"multiplication.*\(shape (?P<a>\[.*?\])\).*\(value (?P<m>\w+)\).*"
+        r"\(shape (?P<b>\[.*?\])\).*\(value (?P<n>\w+)\)",
+        "{op}: {a} @ {b} does not fit: the last axis of the left side ({m}) has to be "
+        "as long as the last but one of the right side ({n})",
+    ),
+    (
+        r"number of elements must match: (?P<a>\[.*?\]) != (?P<b>\[.*?\])",
+        "{op}: {a} and {b} do not hold the same number of elements",
+    ),
+    (
+        r"index (?P<i>-?\d+) out of range for dimension size (?P<n>\d+)",
+        "{op}: index {i} is out of range for an axis of size {n}",
+    ),
+    (
+        r"must be tensor with integer or index elements",
+        "{op}: the indices have to be integers",
+    ),
+    (
+        r"Unsafe cast from (?P<a>\w+) to (?P<b>\w+)",
+        "{op}: the two sides have dtypes that do not mix; cast one of them",
+    ),
+)
+"""MAX's diagnostics, and how they are said here."""
+
+
 def shorten(message: str) -> str:
-    """The sentence of a long message: MAX wraps its shape errors in diagnostics."""
-    for line in message.splitlines():
-        if found := re.search(r"error:\s*(.+)", line):
-            message = found[1]
-            break
+    """One sentence of a long message; MAX wraps its own in several lines."""
+    message = re.sub(r"#mosh<ape(\[.*?\])> : !mosh\.ape", r"\1", message)
+    message = re.sub(r"Dim\(['\"]?(\w+)['\"]?\)", r"\1", message)
+    message = re.sub(r"\w+\.<locals>\.", "", message)
+    if op := re.match(r"Failed to create op '(\w+)'", message):
+        name = op[1].removeprefix("mo_")
+        for pattern, sentence in MAX_SAYS:
+            if found := re.search(pattern, message):
+                return sentence.format(op=name, **found.groupdict())
+        _, _, diagnostics = message.partition("Diagnostics:")
+        message = f"{name}: {diagnostics.strip()}"
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     first = lines[0] if lines else "no message"
     return first if len(first) <= 200 else first[:199] + "…"

@@ -81,6 +81,8 @@ def array(value: Any, what: str = "the result") -> np.ndarray:
             f"{what} is a {kind.__module__.split('.')[0]} {kind.__name__}, "
             "not a MAX Tensor"
         )
+    if value.dtype.name == "bfloat16":
+        raise Unusable(f"{what} is bfloat16, which NumPy cannot read; want float32")
     return np.array(np.from_dlpack(value))
 
 
