@@ -2,10 +2,14 @@
 
 import json
 import os
+import socket
 import textwrap
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from rich.console import Console
+from rich.style import Style
 from rich.text import Text
 
 from checker.check import Line, Report
@@ -30,15 +34,20 @@ def command(words: str) -> str:
 
 
 def show(report: Report, console: Console) -> None:
-    """The report of one step."""
-    console.print(Text(_title(report), style="bold"))
+    """The report of one step, its last line the next command to run."""
+    show_findings(report, console)
+    console.print(Text(f"{count(report)}. Next: {command(_next(report))}"))
+
+
+def show_findings(report: Report, console: Console) -> None:
+    """The report without its last line."""
+    console.print(Text(title(report), style="bold"), soft_wrap=True)
     for line in report.lines:
         _show_line(line, console)
     if report.printed:
         console.print(Text(f"What {report.puzzle.file} printed:", style="dim"))
         for printed in report.printed:
             console.print(Text(f"  | {printed}", style="dim"), soft_wrap=True)
-    console.print(Text(_summary(report)), soft_wrap=True)
 
 
 def show_row(report: Report, console: Console) -> None:
@@ -87,11 +96,24 @@ def dump(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, indent=1)
 
 
-def _title(report: Report) -> str:
-    title = f"{report.puzzle.step} {report.puzzle.name} · {report.file}"
+def title(report: Report) -> str:
+    words = f"{report.puzzle.step} {report.puzzle.name} · {report.file}"
     if report.stand_ins:
-        title += f", with the reference {_files(report.stand_ins)}"
-    return title
+        words += f", with the reference {_files(report.stand_ins)}"
+    return words
+
+
+def link(place: str) -> Text:
+    """``file:line`` (line optional) that a terminal lets one click; plain elsewhere."""
+    path = Path(place.rpartition(":")[0] or place).resolve()
+    address = f"file://{socket.gethostname()}{quote(str(path))}"
+    return Text(place, style=Style(link=address))
+
+
+def bar(done: int, total: int) -> Text:
+    """How far: one block for each of ``total``."""
+    blocks = Text("█" * done, style="green").append("░" * (total - done), style="dim")
+    return blocks.append(f" {done} of {total}", style="default")
 
 
 def _files(names: tuple[str, ...]) -> str:
@@ -107,9 +129,11 @@ def _show_line(line: Line, console: Console) -> None:
         text.append(f" (needs: {line.needs})", style="dim")
     console.print(text, soft_wrap=True)
     meaning = [line.mistake.message] if line.mistake else []
-    for part in [*line.detail, *meaning, *filter(None, [line.where])]:
+    for part in [*line.detail, *meaning]:
         for row in textwrap.wrap(part, WIDTH - 4, break_long_words=False) or [""]:
             console.print(Text(f"    {row}"), soft_wrap=True)
+    if line.where:
+        console.print(Text("    ").append_text(link(line.where)), soft_wrap=True)
 
 
 def _first(report: Report) -> Line:
@@ -119,9 +143,9 @@ def _first(report: Report) -> Line:
     )
 
 
-def _summary(report: Report) -> str:
+def count(report: Report) -> str:
     passed = sum(line.status == "passed" for line in report.lines)
-    return f"{passed} of {len(report.lines)}. Next: {command(_next(report))}"
+    return f"{passed} of {len(report.lines)}"
 
 
 def _next(report: Report) -> str:
