@@ -26,7 +26,7 @@ WEIGHTS = "model.safetensors"
 FILES = (CONFIG, "vocab.json", "merges.txt", WEIGHTS)
 
 # The demo promises an answer within 10 s, and importing MAX takes up to 5 of them.
-PATIENCE = 4.0
+PATIENCE = 3.0
 
 T = TypeVar("T")
 Shape = tuple[int, ...]
@@ -89,7 +89,10 @@ def fetch(name: str) -> Path:
     except CheckpointError:
         raise
     except Exception as error:  # whatever it is, the demo owes a sentence
-        raise CheckpointError(f"{name} cannot be had: {_reason(error)}.") from error
+        where = "" if name == DEFAULT else " is not a folder here and"
+        raise CheckpointError(
+            f"{name}{where} cannot be had: {_reason(error)}."
+        ) from error
 
 
 def _cached(name: str) -> Path | None:
@@ -108,18 +111,35 @@ def _cached(name: str) -> Path | None:
 
 
 def _download(name: str) -> Path:
-    """Small files first; the first answer decides whether there is a network."""
+    """The config first: whether it comes decides whether there is a network."""
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.utils import disable_progress_bars
+    from huggingface_hub.utils.tqdm import disable_progress_bars
 
     if not sys.stderr.isatty():
         disable_progress_bars()
     print(f"Asking the Hugging Face hub for {name} …", flush=True)
-    config = within(PATIENCE, lambda: hf_hub_download(name, CONFIG, etag_timeout=3))
+    config = within(PATIENCE, lambda: hub_config(name))
     print(f"Downloading {name} (GPT-2 small is 550 MB) …", flush=True)
     for file in FILES:
         hf_hub_download(name, file)
-    return Path(config).parent
+    return config.parent
+
+
+def hub_config(name: str) -> Path:
+    """Ask the hub once, and download the model's ``config.json`` if it answers.
+
+    ``hf_hub_download`` alone would try a network that is not there for half a minute.
+    """
+    from huggingface_hub import hf_hub_download, hf_hub_url
+    from huggingface_hub.utils import (  # type: ignore[attr-defined]
+        get_session,
+        hf_raise_for_status,
+    )
+    from huggingface_hub.utils.logging import set_verbosity_error
+
+    set_verbosity_error()  # type: ignore[no-untyped-call]
+    hf_raise_for_status(get_session().head(hf_hub_url(name, CONFIG), timeout=PATIENCE))
+    return Path(hf_hub_download(name, CONFIG))
 
 
 def within(seconds: float, ask: Callable[[], T]) -> T:
@@ -149,7 +169,7 @@ def _reason(error: Exception) -> str:
 
     if isinstance(error, errors.GatedRepoError | errors.RepositoryNotFoundError):
         return "the hub has no such model, or does not show it to everybody"
-    if isinstance(error, errors.LocalEntryNotFoundError):
+    if isinstance(error, errors.LocalEntryNotFoundError | ConnectionError):
         return "the hub cannot be reached"
     if isinstance(error, errors.EntryNotFoundError):
         return f"it is not a model with the files {', '.join(FILES)}"
@@ -160,7 +180,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, errors.HfHubHTTPError):
         return f"the hub refused ({str(error).splitlines()[0]})"
     if isinstance(error, OSError) and error.errno is None:  # requests' own errors
-        return "the connection to the hub failed"
+        return "the hub cannot be reached"
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 

@@ -6,28 +6,10 @@ instead; the temperature scales the logits first: below 1 the likely tokens gain
 deterministic), above 1 the unlikely ones do (more random).
 """
 
-import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from max.experimental import tensor
-from max.experimental.tensor import Tensor
-
-
-@contextmanager
-def forgetting() -> Iterator[None]:
-    """Free what the model returned once it is read.
-
-    MAX keeps each result as a source of its global graph, 13 MB a token with GPT-2.
-    Sources which no operation uses are let go; those held elsewhere survive that.
-    """
-    yield
-    sources = tensor.GRAPH.sources
-    unused = [value for value in sources if not value.num_uses]
-    held = {value: weakref.ref(sources.pop(value)) for value in unused}
-    sources.update({v: t for v, ref in held.items() if (t := ref()) is not None})
+from max.experimental.tensor import GRAPH, Tensor
 
 
 class TextGenerator:
@@ -62,34 +44,40 @@ class TextGenerator:
         """
         _check(prompt, max_new_tokens, temperature if do_sample else 1.0)
         rng = np.random.default_rng(seed)
+        # hole: encode the prompt
+        # Encode the prompt to `tokens`, an int64 array [1, T]. The tokenizer of step 8
+        # gives a MAX tensor; NumPy reads its memory, no copy, no graph:
+        # `np.from_dlpack`,
+        # https://numpy.org/doc/stable/reference/generated/numpy.from_dlpack.html
+        raise NotImplementedError("encode the prompt")
+        # end
         # hole: predict, choose, append
-        # Generate, with `_last_logits` and `_sample` below:
-        #   - encode the prompt to tokens [1, T], read as a NumPy array
-        #   - loop for `max_new_tokens` iterations: get the logits [V] after the last
-        #     token; take a token, sampled if `do_sample` and else the one with the
-        #     highest logit (argmax); append it, [1, T] -> [1, T + 1]
-        #   - decode all tokens, prompt and continuation, and return the text
-        # `np.from_dlpack`, `np.append`: https://numpy.org/doc/stable/reference/
-        # `Tensor.from_dlpack`:
+        # Loop for `max_new_tokens` iterations:
+        #   - get the model's logits: `self._predict` takes tokens [1, T], at most the
+        #     last `context_length` of them, and returns an array [1, T, V]
+        #   - extract those of the last position, [V], with index -1 (the demo's model
+        #     returns only that one); a copy, so that the rest can go
+        #   - take a token: `_sample` below if `do_sample`, else the one with the
+        #     highest logit
+        #   - append it, [1, T] -> [1, T + 1]
+        # Then decode all tokens, prompt and continuation, and return the text.
+        # https://numpy.org/doc/stable/reference/generated/numpy.append.html
         # https://docs.modular.com/max/api/python/experimental/tensor/
         raise NotImplementedError("predict, choose, append")
         # end
 
-    @forgetting()
-    def _last_logits(self, tokens: np.ndarray) -> np.ndarray:
-        """The scores of the token after the last: int64 [1, T] -> float32 [V]."""
-        # hole: logits of the last position
-        # Ask the model for the token after the last, [1, T] -> [V]:
-        #   - give it at most the last `context_length` tokens, as a MAX tensor
-        #   - it returns logits [1, T, V]; those of the last position are about the next
-        #     token. Find it with the index -1: the demo's model returns only [1, 1, V]
-        #   - return them as a NumPy array [V] of your own (a copy), so that the rest
-        #     can go
-        # Reading with `np.from_dlpack` costs nothing; slicing the tensor would compile
-        # a graph for every new length:
-        # https://docs.modular.com/max/api/python/experimental/tensor/
-        raise NotImplementedError("logits of the last position")
-        # end
+    def _predict(self, tokens: np.ndarray) -> np.ndarray:
+        """Ask the model, no graph made: int64 [1, T] -> float32 [1, T, V].
+
+        MAX keeps every input and result as a source of its global graph, 13 MB a token
+        with GPT-2. Here they are let go: the array alone keeps its memory.
+        """
+        input_ids = Tensor.from_dlpack(np.ascontiguousarray(tokens))
+        logits = self.model(input_ids)
+        array = np.from_dlpack(logits)
+        _let_go(input_ids)
+        _let_go(logits)
+        return array
 
 
 def _sample(logits: np.ndarray, temperature: float, rng: np.random.Generator) -> int:
@@ -104,6 +92,12 @@ def _sample(logits: np.ndarray, temperature: float, rng: np.random.Generator) ->
     # https://numpy.org/doc/stable/reference/random/generated/numpy.random.Generator.choice.html
     raise NotImplementedError("sample")
     # end
+
+
+def _let_go(tensor: Any) -> None:
+    """Take a tensor from MAX's global graph, unless an operation there needs it."""
+    if isinstance(tensor, Tensor) and not tensor._value._mlir_value.num_uses:
+        GRAPH.sources.pop(tensor._value._mlir_value, None)
 
 
 def _check(prompt: str, max_new_tokens: int, temperature: float) -> None:

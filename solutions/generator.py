@@ -6,28 +6,10 @@ instead; the temperature scales the logits first: below 1 the likely tokens gain
 deterministic), above 1 the unlikely ones do (more random).
 """
 
-import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from max.experimental import tensor
-from max.experimental.tensor import Tensor
-
-
-@contextmanager
-def forgetting() -> Iterator[None]:
-    """Free what the model returned once it is read.
-
-    MAX keeps each result as a source of its global graph, 13 MB a token with GPT-2.
-    Sources which no operation uses are let go; those held elsewhere survive that.
-    """
-    yield
-    sources = tensor.GRAPH.sources
-    unused = [value for value in sources if not value.num_uses]
-    held = {value: weakref.ref(sources.pop(value)) for value in unused}
-    sources.update({v: t for v, ref in held.items() if (t := ref()) is not None})
+from max.experimental.tensor import GRAPH, Tensor
 
 
 class TextGenerator:
@@ -62,23 +44,30 @@ class TextGenerator:
         """
         _check(prompt, max_new_tokens, temperature if do_sample else 1.0)
         rng = np.random.default_rng(seed)
-        # hole: predict, choose, append
+        # hole: encode the prompt
         tokens = np.from_dlpack(self.tokenizer.encode(prompt))  # [1, T]
+        # end
+        # hole: predict, choose, append
         for _ in range(max_new_tokens):
-            logits = self._last_logits(tokens)  # [1, T] -> [V]
+            context = tokens[:, -self.context_length :]
+            logits = self._predict(context)[0, -1].copy()  # [1, T, V] -> [V]
             token = _sample(logits, temperature, rng) if do_sample else logits.argmax()
             tokens = np.append(tokens, [[token]], axis=1)  # [1, T] -> [1, T + 1]
         return self.tokenizer.decode(Tensor.from_dlpack(tokens))
         # end
 
-    @forgetting()
-    def _last_logits(self, tokens: np.ndarray) -> np.ndarray:
-        """The scores of the token after the last: int64 [1, T] -> float32 [V]."""
-        # hole: logits of the last position
-        context = np.ascontiguousarray(tokens[:, -self.context_length :])
-        logits = self.model(Tensor.from_dlpack(context))  # [1, T] -> [1, T, V]
-        return np.from_dlpack(logits)[0, -1].copy()
-        # end
+    def _predict(self, tokens: np.ndarray) -> np.ndarray:
+        """Ask the model, no graph made: int64 [1, T] -> float32 [1, T, V].
+
+        MAX keeps every input and result as a source of its global graph, 13 MB a token
+        with GPT-2. Here they are let go: the array alone keeps its memory.
+        """
+        input_ids = Tensor.from_dlpack(np.ascontiguousarray(tokens))
+        logits = self.model(input_ids)
+        array = np.from_dlpack(logits)
+        _let_go(input_ids)
+        _let_go(logits)
+        return array
 
 
 def _sample(logits: np.ndarray, temperature: float, rng: np.random.Generator) -> int:
@@ -88,6 +77,12 @@ def _sample(logits: np.ndarray, temperature: float, rng: np.random.Generator) ->
     probabilities = np.exp(scaled) / np.exp(scaled).sum()  # [V], the softmax
     return int(rng.choice(len(probabilities), p=probabilities))
     # end
+
+
+def _let_go(tensor: Any) -> None:
+    """Take a tensor from MAX's global graph, unless an operation there needs it."""
+    if isinstance(tensor, Tensor) and not tensor._value._mlir_value.num_uses:
+        GRAPH.sources.pop(tensor._value._mlir_value, None)
 
 
 def _check(prompt: str, max_new_tokens: int, temperature: float) -> None:
