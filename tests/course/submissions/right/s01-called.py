@@ -1,0 +1,15 @@
+# variant: the decorator called as a function, imported under another name
+from dataclasses import dataclass as make_dataclass
+
+
+class GPT2Config:
+    vocab_size: int = 50257
+    n_positions: int = 1024
+    n_embd: int = 768
+    n_layer: int = 12
+    n_head: int = 12
+    n_inner: int = 3072
+    layer_norm_epsilon: float = 1e-5
+
+
+GPT2Config = make_dataclass(GPT2Config)

@@ -1,0 +1,12 @@
+# mistake: a NamedTuple has the right values but is not a dataclass
+from typing import NamedTuple
+
+
+class GPT2Config(NamedTuple):
+    vocab_size: int = 50257
+    n_positions: int = 1024
+    n_embd: int = 768
+    n_layer: int = 12
+    n_head: int = 12
+    n_inner: int = 3072
+    layer_norm_epsilon: float = 1e-05

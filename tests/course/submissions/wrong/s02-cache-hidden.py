@@ -1,0 +1,14 @@
+# mistake: the sign of num_tokens is wrong, cached positions are hidden
+from max.dtype import DType
+from max.experimental import functional as F
+from max.graph import Dim
+
+
+@F.functional
+def causal_mask(sequence_length, num_tokens, *, dtype, device):
+    T, S = Dim(sequence_length), Dim(sequence_length) + num_tokens
+    i = F.range(0, T, 1, out_dim=T, dtype=DType.int64, device=device)
+    j = F.range(0, S, 1, out_dim=S, dtype=DType.int64, device=device)
+    visible = F.unsqueeze(j, 0) <= F.unsqueeze(i, 1) - num_tokens
+    zero = F.constant(0.0, dtype=dtype, device=device)
+    return F.where(visible, zero, F.constant(float("-inf"), dtype=dtype, device=device))

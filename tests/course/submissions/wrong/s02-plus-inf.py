@@ -1,0 +1,13 @@
+# mistake: plus infinity, the sign is wrong
+import math
+
+from max.experimental import functional as F
+from max.experimental.tensor import Tensor
+from max.graph import Dim
+
+
+@F.functional
+def causal_mask(sequence_length, num_tokens, *, dtype, device):
+    n = Dim(sequence_length) + num_tokens
+    mask = Tensor.full([sequence_length, n], math.inf, dtype=dtype, device=device)
+    return F.band_part(mask, num_upper=num_tokens, exclude=True)

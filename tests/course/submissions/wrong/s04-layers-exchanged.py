@@ -1,0 +1,12 @@
+# mistake: in and out sizes of the two layers are exchanged
+from max.experimental import functional as F
+from max.nn.module_v3 import Linear, Module
+
+
+class GPT2MLP(Module):
+    def __init__(self, intermediate_size, config):
+        self.c_fc = Linear(intermediate_size, config.n_embd)
+        self.c_proj = Linear(config.n_embd, intermediate_size)
+
+    def __call__(self, x):
+        return self.c_proj(F.gelu(self.c_fc(x), approximate="tanh"))
