@@ -4,21 +4,17 @@
 """
 
 import time
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from checker import errors
+from checker import errors, seal
 from checker.compare import difference, show
 from checker.diagnose import Result, diagnose
 from checker.process import Answers, Limits, Worker, key
 from checker.table import ROOT, Check, Mistake, Puzzle, Step, puzzle, siblings
-
-SEALED = ROOT / "checker" / "reference.zip"
-"""The reference in a copy of the course that is handed out without ``solutions/``."""
 
 IMPORTED = "can be imported"
 
@@ -77,11 +73,10 @@ def reference(name: str) -> Source:
     if path.is_file():
         return Source(str(path), path.read_text(encoding="utf-8"))
     try:
-        with zipfile.ZipFile(SEALED) as archive:
-            return Source(str(path), archive.read(f"{name}.py").decode())
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
+        return Source(str(path), seal.unseal()[name])
+    except (OSError, ValueError, KeyError) as error:
         raise Fault(
-            f"the reference of {name}.py is missing: neither {path} nor {SEALED} "
+            f"the reference of {name}.py is missing: neither {path} nor {seal.SEALED} "
             "can be read; get a fresh copy of the course"
         ) from error
 
@@ -99,6 +94,7 @@ class Examiner:
         self.limits = limits or Limits()
         self.announce = announce
         self._worker: Worker | None = None
+        self._fresh: Worker | None = None
         self._verdicts: dict[tuple[str, ...], bool] = {}
 
     def __enter__(self) -> "Examiner":
@@ -108,6 +104,12 @@ class Examiner:
         self.close()
 
     def close(self) -> None:
+        self._drop()
+        if self._fresh is not None:
+            self._fresh.close()
+            self._fresh = None
+
+    def _drop(self) -> None:
         if self._worker is not None:
             self._worker.close()
             self._worker = None
@@ -115,12 +117,32 @@ class Examiner:
     def start(self) -> None:
         """Have a worker import MAX in the background, ready for the next check."""
         if self._worker is None or not self._worker.alive:
-            self.close()
-            self._worker = Worker(self.limits)
+            self._drop()
+            self._worker, self._fresh = self._fresh or Worker(self.limits), None
+
+    def renew(self, *, forget: bool = False) -> None:
+        """Start a fresh worker in the background; ``settle`` puts it in place.
+
+        ``forget`` also forgets which of the siblings pass.
+        """
+        if forget:
+            self._verdicts.clear()
+        if self._fresh is None:
+            self._fresh = Worker(self.limits)
+
+    def settle(self) -> None:
+        """Put the fresh worker in place once it has imported MAX.
+
+        Until then that of the last check, if it is still well, answers: nobody waits.
+        """
+        if self._fresh is not None and self._fresh.imported():
+            self._drop()
+            self.start()
 
     def check(self, target: Puzzle, *, compile: bool = False) -> Report:
         """Check one step against ``folder``'s file of it."""
         began = time.monotonic()
+        self.settle()
         self.start()
         path = self.folder / target.file
         file = shown(path)
@@ -194,7 +216,7 @@ class Examiner:
             self._worker = None
             raise Fault(f"{error}\n`python -m checker doctor` says more") from error
         if answers.stopped or answers.violations:
-            self.close()
+            self._drop()
         return answers
 
     def _examine(
