@@ -45,6 +45,8 @@ def attribute(owner: object, path: str) -> Any:
         try:
             owner = owner[int(name)] if name.isdigit() else getattr(owner, name)  # type: ignore[index]
         except AttributeError:
+            if hasattr(type(owner), name):
+                raise  # it is there, a property, and what it does has gone wrong
             own = [n for n in {**vars(type(owner)), **vars(owner)} if n[:2] != "__"]
             raise Unusable(_lacks(kind, name, own)) from None
         except (IndexError, TypeError):
