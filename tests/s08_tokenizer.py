@@ -175,6 +175,15 @@ def wrong_ids(text: str) -> dict[str, tuple[str, Callable[[], Ids]]]:
             "Letters that are not ASCII were left out first.",
             lambda: bpe.encode(text.encode("ascii", "ignore").decode()),
         ),
+        "characters-looked-up": (
+            "The characters were looked up in the vocabulary one by one: nothing is "
+            "merged, and a space is written Ġ there.",
+            lambda: [bpe.vocab.get(char, END_ID) for char in text],
+        ),
+        "words-looked-up": (
+            "The words were looked up in the vocabulary; most are several tokens.",
+            lambda: [bpe.vocab.get(word, END_ID) for word in text.split()],
+        ),
         "reversed": ("The ids are in reverse order.", lambda: right[::-1]),
         "sorted": ("The ids are sorted.", lambda: sorted(right)),
         "unique": (
@@ -226,6 +235,31 @@ def unequal(
             seen.append(gives)
             kept.append((name, message, gives))
     return kept
+
+
+UNREADY = (
+    Mistake(
+        "misspelt",
+        "A name is not the one that the rest of the course uses.",
+        raises=r"^Unusable: .* has no `",
+    ),
+    Mistake(
+        "no-device",
+        "`device` is a keyword argument of the wrapper.",
+        raises=r"unexpected keyword argument 'device'",
+    ),
+    Mistake(
+        "tokenizer-not-kept",
+        "The tokenizer was not kept on self, or under another name.",
+        raises=r"^AttributeError: '\w+' object has no attribute '\w*tok\w*'",
+    ),
+    Mistake(
+        "tokenizer-not-loaded",
+        "There is no tokenizer there: from_pretrained loads one.",
+        raises=r"^\w+Error: ('(NoneType|str|type)' object|type object '\w+') .*|"
+        r"(encode|__call__)\(\) missing \d required|keyword argument for encode\(\)",
+    ),
+)
 
 
 def are(ids: Ids) -> Callable[[Any], bool]:
@@ -340,9 +374,10 @@ def encode_mistakes(text: str) -> tuple[Mistake, ...]:
         Mistake(
             "tokens-not-ids",
             "Pieces of text cannot go into a tensor: take their ids.",
-            raises=r"could not convert string|invalid literal for int|"
-            r"dtype\('?<U|data type .*(str|<U)|str_? ",
+            raises=r"could not convert string|invalid literal for int|dtype\('?<U|"
+            r"data type .*(str|<U)|str_? |^BufferError: DLPack only|^RecursionError: ",
         ),
+        *UNREADY,
         Mistake(
             "loads-something-else",
             f"What is loaded is neither the folder that was given nor {DEFAULT}.",
@@ -503,6 +538,7 @@ def decode_mistakes(text: str, *, batch: bool) -> tuple[Mistake, ...]:
             probe=decoding(text, not batch),
             gives=lambda: text,
         ),
+        Mistake("nothing", "decode returns nothing.", raises=r"^Unusable: .* is None"),
         Mistake(
             "list",
             "This is a list; decode returns the text, a str.",
@@ -518,13 +554,14 @@ def decode_mistakes(text: str, *, batch: bool) -> tuple[Mistake, ...]:
             "decode returns the text, a str.",
             raises=r"^Unusable: .* is a ",
         ),
-        Mistake("nothing", "decode returns nothing.", raises=r"^Unusable: .* is None"),
+        *UNREADY,
         Mistake(
             "tensor-to-tokenizer",
             "The tokenizer was given a MAX Tensor: it reads lists of ids, which a "
             "tensor becomes by way of NumPy.",
             raises=r"\bTensor\b|__int__|cannot be interpreted as an integer|"
-            r"must be a string, a bytes-like object or a (real )?number",
+            r"must be a string, a bytes-like object or a (real )?number|"
+            r"^TypeError: $|slice: index \d+ is out of range",
         ),
     )
 
@@ -538,7 +575,7 @@ def number_mistakes(name: str, wrong: dict[Any, str]) -> tuple[Mistake, ...]:
         Mistake(
             f"{name}-float",
             "The number is right, but it is not an int.",
-            recognise=lambda got: isinstance(got, float),
+            recognise=lambda got: isinstance(got, float) and got in (END_ID, SIZE),
         ),
         Mistake(
             f"{name}-method",
@@ -560,6 +597,7 @@ def number_mistakes(name: str, wrong: dict[Any, str]) -> tuple[Mistake, ...]:
             f"This is the number of {DEFAULT}'s tokenizer: model_name is not used.",
             recognise=lambda got: got in (len(other().vocab), len(other().vocab) - 1),
         ),
+        *UNREADY,
         Mistake(
             f"{name}-other",
             "This is not the tokenizer's number: ask the tokenizer for it.",
