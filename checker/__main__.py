@@ -44,11 +44,20 @@ def overview() -> str:
 def check_parser() -> Parser:
     made = Parser(prog="python -m checker", description="Check the puzzles.")
     add_step(made, every=True)
-    made.add_argument("--dir", type=Path, default=ROOT / "puzzles", metavar="DIR",
-                      help="the folder that holds the files to check (puzzles)")
+    made.add_argument(
+        "--dir",
+        type=Path,
+        default=ROOT / "puzzles",
+        metavar="DIR",
+        help="the folder that holds the files to check (puzzles)",
+    )
     made.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    made.add_argument("--no-compile", dest="compile", action="store_false",
-                      help="leave out the last line, the run compiled by MAX itself")
+    made.add_argument(
+        "--no-compile",
+        dest="compile",
+        action="store_false",
+        help="leave out the last line, the run compiled by MAX itself",
+    )
     return made
 
 

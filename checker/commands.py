@@ -8,6 +8,7 @@ when the command is called, because a check wants to start its worker first.
 import argparse
 import difflib
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -57,18 +58,25 @@ class Parser(argparse.ArgumentParser):
         self.exit(USAGE)
 
 
-def add_step(parser: argparse.ArgumentParser, *, every: bool) -> None:
-    """The argument STEP; ``every`` allows "all". An unknown one is a UsageError."""
-    words = [puzzle.step for puzzle in puzzles()]
-    shown = f"{words[0]} … {words[-1]}" + (f", or {ALL}" if every else "")
+def step_argument(*, every: bool = False) -> Callable[[str], str]:
+    """Argparse's ``type`` of a step; ``every`` allows "all". Unknown: a UsageError."""
 
     def step(text: str) -> str:
-        allowed = [*words, ALL] if every else words
-        if text in allowed:
+        known = [*(puzzle.step for puzzle in puzzles()), *([ALL] if every else [])]
+        if text in known:
             return text
-        raise UsageError(f"there is no step {text!r}{_nearest(text, allowed)}")
+        raise UsageError(f"there is no step {text!r}{_nearest(text, known)}")
 
-    parser.add_argument("step", metavar="STEP", type=step, help=shown)
+    return step
+
+
+def add_step(parser: argparse.ArgumentParser, *, every: bool) -> None:
+    """The argument STEP."""
+    steps = [puzzle.step for puzzle in puzzles()]
+    shown = f"{steps[0]} … {steps[-1]}" + (f", or {ALL}" if every else "")
+    parser.add_argument(
+        "step", metavar="STEP", type=step_argument(every=every), help=shown
+    )
 
 
 def unknown(word: str) -> UsageError:

@@ -115,10 +115,9 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02}"
 
 
-def show(console: Console, state: State, current: Puzzle | None = None) -> None:
+def show_rows(console: Console, state: State, current: Puzzle | None = None) -> None:
     for row in rows(state, current):
         console.print(row, soft_wrap=True)
-    console.print(bar(passed(state), len(puzzles())))
 
 
 def passed(state: State) -> int:
@@ -133,7 +132,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Show the list. Nothing is checked: it is what the last checks said."""
     state = load()
     console = Console(highlight=False)
-    show(console, state)
+    show_rows(console, state)
+    console.print(bar(passed(state), len(puzzles())))
     upcoming = pending(state)
     if upcoming is not None:
         console.print(f"Next: {command('watch')} or {command(upcoming.step)}")

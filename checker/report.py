@@ -103,11 +103,11 @@ def title(report: Report) -> str:
     return words
 
 
-def link(place: str) -> Text:
+def link(where: str) -> Text:
     """``file:line`` (line optional) that a terminal lets one click; plain elsewhere."""
-    path = Path(place.rpartition(":")[0] or place).resolve()
+    path = Path(where.rpartition(":")[0] or where).resolve()
     address = f"file://{socket.gethostname()}{quote(str(path))}"
-    return Text(place, style=Style(link=address))
+    return Text(where, style=Style(link=address))
 
 
 def bar(done: int, total: int) -> Text:
@@ -127,7 +127,7 @@ def _show_line(line: Line, console: Console) -> None:
     )
     if line.needs:
         text.append(f" (needs: {line.needs})", style="dim")
-    console.print(text, soft_wrap=True)
+    console.print(text, soft_wrap=not console.file.isatty())
     meaning = [line.mistake.message] if line.mistake else []
     for part in [*line.detail, *meaning]:
         for row in textwrap.wrap(part, WIDTH - 4, break_long_words=False) or [""]:
