@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from checker.table import Mistake
+
 SIZES = {
     "vocab_size": 31,
     "n_positions": 17,
@@ -17,8 +19,15 @@ SIZES = {
 """Small, and different from each other: sizes that are equal hide mistakes."""
 
 
+NO_RETURN = Mistake(
+    "nothing-returned",
+    "It ends without a `return`: what it computed is lost.",
+    raises="is None: is a `return` missing",
+)
+
+
 def noise(name: str, *shape: int) -> np.ndarray:
-    """Normal random numbers of order one, float32; the same for the same name and shape."""
+    """Normal random numbers of order one, float32; the same for a name and shape."""
     seed = zlib.crc32(f"{name} {shape}".encode())
     return np.random.default_rng(seed).standard_normal(shape, np.float32)
 

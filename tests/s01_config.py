@@ -43,11 +43,33 @@ def is_dataclass(config: Learner) -> bool:
     return all(getattr(made, name) == value for name, value in OTHER.items())
 
 
+def kind_of(config: Learner) -> str:
+    """What GPT2Config is, in a few words."""
+    kind = config.GPT2Config
+    if isinstance(kind, type) and issubclass(kind, tuple):
+        return "named tuple"
+    if not dataclasses.is_dataclass(kind):
+        own = "__init__" in vars(kind)
+        return "__init__ written by hand" if own else "plain class"
+    loose = [n for n in SIZES if n in vars(kind) and n not in kind.__dataclass_fields__]
+    return "names without annotation" if loose else "dataclass"
+
+
+def takes_sizes(config: Learner) -> bool | str:
+    """Whether a dataclass keeps the sizes it is given; what else GPT2Config is."""
+    kind = kind_of(config)
+    return is_dataclass(config) if kind == "dataclass" else kind
+
+
 def default_of(field: str) -> Callable[[Learner], Any]:
     def probe(config: Learner) -> Any:
         kind = config.GPT2Config
         decorated = dataclasses.is_dataclass(kind)
-        if decorated and field not in kind.__dataclass_fields__ and hasattr(kind, field):
+        if (
+            decorated
+            and field not in kind.__dataclass_fields__
+            and hasattr(kind, field)
+        ):
             raise Unusable(
                 f"`{field}` has no type annotation, so @dataclass does not see it: "
                 f"write `{field}: {type(SIZES[field]).__name__} = …`"
@@ -72,16 +94,26 @@ def next_to(field: str, other: str) -> Callable[[Learner], Any]:
 KNOWN_WRONG: dict[str, dict[Any, tuple[str, str]]] = {
     "vocab_size": {
         50256: ("last-token", "50256 is the id of the last token; ids start at 0."),
-        50000: ("merges", "50000 merges, 256 bytes and the end-of-text token make up GPT-2's tokens."),
-        50304: ("padded", "50304 is 50257 rounded up to a multiple of 64, as some trainers do."),
+        50000: (
+            "merges",
+            "50000 merges, 256 bytes and the end-of-text token make up GPT-2's tokens.",
+        ),
+        50304: (
+            "padded",
+            "50304 is 50257 rounded up to a multiple of 64, as some trainers do.",
+        ),
         30522: ("bert", "This is BERT's vocabulary."),
     },
     "n_positions": {
         512: ("gpt-1", "GPT-1 and BERT have 512 positions."),
+        1023: ("last-position", "1023 is the last position; positions start at 0."),
         2048: ("gpt-3", "GPT-3 has 2048 positions."),
     },
     "n_embd": {
-        1024: ("medium", "This is gpt2-medium's; the course builds the smallest GPT-2."),
+        1024: (
+            "medium",
+            "This is gpt2-medium's; the course builds the smallest GPT-2.",
+        ),
         1280: ("large", "This is gpt2-large's; the course builds the smallest GPT-2."),
         1600: ("xl", "This is gpt2-xl's; the course builds the smallest GPT-2."),
         512: ("original-transformer", "512 is the width of the original Transformer."),
@@ -91,7 +123,10 @@ KNOWN_WRONG: dict[str, dict[Any, tuple[str, str]]] = {
         24: ("medium", "This is gpt2-medium's; the course builds the smallest GPT-2."),
         36: ("large", "This is gpt2-large's; the course builds the smallest GPT-2."),
         48: ("xl", "This is gpt2-xl's; the course builds the smallest GPT-2."),
-        6: ("original-transformer", "6 is the depth of the original Transformer."),
+        6: (
+            "original-transformer",
+            "6 is the depth of the original Transformer and of distilgpt2.",
+        ),
     },
     "n_head": {
         16: ("medium", "This is gpt2-medium's; the course builds the smallest GPT-2."),
@@ -101,7 +136,10 @@ KNOWN_WRONG: dict[str, dict[Any, tuple[str, str]]] = {
         64: ("head-size", "64 is the size of one head, n_embd / n_head."),
     },
     "n_inner": {
-        4096: ("medium", "This is gpt2-medium's; the course builds the smallest GPT-2."),
+        4096: (
+            "medium",
+            "This is gpt2-medium's; the course builds the smallest GPT-2.",
+        ),
         2048: ("original-transformer", "2048 is the original Transformer's."),
         4: ("factor", "4 is the factor: the inner size is 4 × n_embd."),
     },
@@ -121,6 +159,32 @@ def is_number(value: Any) -> bool:
 
 def mistakes_of(field: str) -> tuple[Mistake, ...]:
     """What this field is mistaken for, from the particular to the general."""
+    return (*values_for(field), *no_value_for(field))
+
+
+def no_value_for(field: str) -> tuple[Mistake, ...]:
+    """The ways in which there is no value at all."""
+    return (
+        Mistake(f"{field}-none", "The field still has no value.", gives=lambda: None),
+        Mistake(
+            f"{field}-not-annotated",
+            "Without a type annotation @dataclass does not see the field.",
+            raises="has no type annotation",
+        ),
+        Mistake(
+            f"{field}-missing",
+            "GPT2Config has no field of this name.",
+            raises=f"GPT2Config has no `{field}`",
+        ),
+        Mistake(
+            f"{field}-no-default",
+            "The field has a type and no value: GPT2Config() does not work.",
+            raises=f"missing .*'{field}'",
+        ),
+    )
+
+
+def values_for(field: str) -> tuple[Mistake, ...]:
     want = SIZES[field]
     kind = type(want).__name__
     others = {name: v for name, v in SIZES.items() if v != want}
@@ -166,9 +230,37 @@ def mistakes_of(field: str) -> tuple[Mistake, ...]:
             lambda got: is_number(got) and got > 0 and _power(got / want, 10),
         ),
     ]
+    if isinstance(want, int):
+        general += [
+            (
+                "rounded",
+                "This is the right number rounded.",
+                lambda got: is_number(got) and got in _rounded(want),
+            ),
+            (
+                "float",
+                "This is a float; a size is an int.",
+                lambda got: isinstance(got, float),
+            ),
+        ]
+    if field == "n_inner":
+        general.append(
+            (
+                "multiple",
+                "The inner size is 4 × n_embd, not this multiple of it.",
+                lambda got: is_number(got) and got % SIZES["n_embd"] == 0,
+            )
+        )
+    general.append(
+        (
+            "other-value",
+            "GPT-2 small has another value: `pixi run huggingface` prints it.",
+            lambda got: is_number(got) and got != want,
+        )
+    )
     particular = [
-        Mistake(f"{field}-{id}", message, gives=lambda value=value: value)
-        for value, (id, message) in KNOWN_WRONG[field].items()
+        Mistake(f"{field}-{name}", message, gives=lambda value=value: value)
+        for value, (name, message) in KNOWN_WRONG[field].items()
     ]
     if field == "n_inner":
         particular.append(
@@ -183,6 +275,10 @@ def mistakes_of(field: str) -> tuple[Mistake, ...]:
         *particular,
         *(Mistake(f"{field}-{i}", m, recognise=r) for i, m, r in general),
     )
+
+
+def _rounded(number: int) -> list[int]:
+    return [round(number, -digits) for digits in range(1, len(str(number)))]
 
 
 def _power(ratio: float, base: int) -> bool:
@@ -200,9 +296,21 @@ STEP = Step(
             mistakes=(
                 Mistake(
                     "dataclass-from-elsewhere",
-                    "There is a `dataclass` in the file, but not the one of dataclasses.",
+                    "The file has a `dataclass`, but not the one of dataclasses.",
                     gives=lambda: True,
                     probe=lambda config: config.has("dataclass"),
+                ),
+                Mistake(
+                    "named-tuple",
+                    "GPT2Config is a named tuple, which is not a dataclass.",
+                    gives=lambda: "named tuple",
+                    probe=kind_of,
+                ),
+                Mistake(
+                    "nothing-imported",
+                    "No name in the file is dataclasses' decorator or its module.",
+                    gives=lambda: "plain class",
+                    probe=kind_of,
                 ),
             ),
         ),
@@ -223,13 +331,54 @@ STEP = Step(
                     ],
                 ),
                 Mistake(
+                    "named-tuple",
+                    "GPT2Config is a named tuple, which is not a dataclass.",
+                    gives=lambda: "named tuple",
+                    probe=kind_of,
+                ),
+                Mistake(
                     "written-init",
                     "An __init__ written by hand sets the sizes; @dataclass writes it.",
-                    gives=lambda: [True, False],
-                    probe=lambda config: [
-                        "__init__" in vars(config.GPT2Config),
-                        dataclasses.is_dataclass(config.GPT2Config),
-                    ],
+                    gives=lambda: "__init__ written by hand",
+                    probe=kind_of,
+                ),
+                Mistake(
+                    "not-decorated",
+                    "GPT2Config is a plain class: @dataclass decorates nothing.",
+                    gives=lambda: "plain class",
+                    probe=kind_of,
+                ),
+                Mistake(
+                    "no-annotations",
+                    "Names without a type annotation are not fields: @dataclass makes "
+                    "GPT2Config take none of them as an argument.",
+                    gives=lambda: "names without annotation",
+                    probe=kind_of,
+                ),
+                Mistake(
+                    "arguments-overwritten",
+                    "GPT2Config(…) takes sizes as arguments and then has others: "
+                    "they are overwritten.",
+                    gives=lambda: False,
+                    probe=takes_sizes,
+                ),
+                Mistake(
+                    "no-arguments",
+                    "The dataclass makes no __init__ that takes the sizes.",
+                    probe=takes_sizes,
+                    raises="takes no arguments|takes 1 positional argument",
+                ),
+                Mistake(
+                    "field-missing",
+                    "A field is missing or has another name.",
+                    probe=takes_sizes,
+                    raises="unexpected keyword argument",
+                ),
+                Mistake(
+                    "field-too-many",
+                    "There is a field without a default besides the seven.",
+                    probe=takes_sizes,
+                    raises=r"missing \d+ required",
                 ),
             ),
         ),

@@ -2,7 +2,8 @@
 
 Oracle: entry [i, j] is 0 where j <= i + num_tokens (the cached positions come first)
 and -inf elsewhere; shape [sequence_length, sequence_length + num_tokens].
-Vaswani et al. 2017, section 3.2.3; ``GPT2Attention`` in Hugging Face's modeling_gpt2.py.
+Vaswani et al. 2017, section 3.2.3; ``GPT2Attention`` in Hugging Face's
+modeling_gpt2.py.
 """
 
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import numpy as np
 from checker.compare import same
 from checker.probe import Learner, array, traced
 from checker.table import Check, Mistake, Step
+from tests.common import NO_RETURN
 
 INF = np.inf
 
@@ -32,7 +34,9 @@ def mask(
     return np.where(seen(i, j, cached), visible, hidden).astype(dtype)
 
 
-def causal_mask(rows: int, cached: int, dtype: str = "float32") -> Callable[[Learner], Any]:
+def causal_mask(
+    rows: int, cached: int, dtype: str = "float32"
+) -> Callable[[Learner], Any]:
     """A probe: the learner's mask at this size."""
 
     def probe(causal: Learner) -> np.ndarray:
@@ -86,13 +90,16 @@ def finite(rows: int, cached: int) -> Callable[[Any], bool]:
     return recognise
 
 
-def mistakes(rows: int, cached: int) -> tuple[Mistake, ...]:
+def mistakes(rows: int, cached: int, dtype: type = np.float32) -> tuple[Mistake, ...]:
     """The ways to be wrong, computed for this size."""
 
-    def wrong(id: str, message: str, **flaw: Any) -> Mistake:
-        return Mistake(id, message, gives=lambda: mask(rows, cached, **flaw))
+    def wrong(name: str, message: str, **flaw: Any) -> Mistake:
+        flaw = {"dtype": dtype, **flaw}
+        return Mistake(name, message, gives=lambda: mask(rows, cached, **flaw))
 
     found = [
+        wrong("nothing-hidden", "Nothing is hidden: every entry is 0.", hidden=0.0),
+        wrong("all-hidden", "Every entry is -inf.", visible=-INF),
         wrong(
             "strict",
             "A token does not see itself here: the diagonal is hidden as well.",
@@ -119,8 +126,6 @@ def mistakes(rows: int, cached: int) -> tuple[Mistake, ...]:
             "The past is hidden, and a token itself as well: the mask is transposed.",
             seen=lambda i, j, cached: j - cached > i,
         ),
-        wrong("nothing-hidden", "Nothing is hidden: every entry is 0.", hidden=0.0),
-        wrong("all-hidden", "Every entry is -inf.", visible=-INF),
         wrong(
             "only-itself",
             "A token sees no token but itself: the band has no lower part.",
@@ -128,7 +133,7 @@ def mistakes(rows: int, cached: int) -> tuple[Mistake, ...]:
         ),
         wrong(
             "zeros-and-ones",
-            "This is a mask to multiply with (1 and 0); attention adds it to the scores.",
+            "This is a mask to multiply with (1 and 0); attention adds its mask.",
             visible=1.0,
             hidden=0.0,
         ),
@@ -137,7 +142,11 @@ def mistakes(rows: int, cached: int) -> tuple[Mistake, ...]:
             "Hidden entries are 1 here; they have to be -inf.",
             hidden=1.0,
         ),
-        wrong("minus-one", "Hidden entries are -1 here; they have to be -inf.", hidden=-1.0),
+        wrong(
+            "minus-one",
+            "Hidden entries are -1 here; they have to be -inf.",
+            hidden=-1.0,
+        ),
         wrong("plus-inf", "Hidden entries are +inf: the sign is lost.", hidden=INF),
         wrong(
             "one-where-visible",
@@ -154,7 +163,12 @@ def mistakes(rows: int, cached: int) -> tuple[Mistake, ...]:
             "Hidden entries are NaN: 0 times -inf, or -inf minus -inf.",
             hidden=np.nan,
         ),
-        wrong("all-nan", "Every entry is NaN: 0 times -inf is.", visible=np.nan, hidden=np.nan),
+        wrong(
+            "all-nan",
+            "Every entry is NaN: 0 times -inf is.",
+            visible=np.nan,
+            hidden=np.nan,
+        ),
         Mistake(
             "finite",
             "Hidden entries are a large negative number, not -inf: a little of the "
@@ -162,13 +176,13 @@ def mistakes(rows: int, cached: int) -> tuple[Mistake, ...]:
             recognise=finite(rows, cached),
         ),
         *(
-            Mistake(
-                f"dtype-{dtype.__name__}",
-                f"The values are right, the dtype is always {dtype.__name__}: "
-                "use the argument.",
-                gives=lambda dtype=dtype: mask(rows, cached, dtype=dtype),
+            wrong(
+                f"dtype-{other.__name__}",
+                f"The values are right, the dtype is {other.__name__} whatever is "
+                "asked for: use the argument.",
+                dtype=other,
             )
-            for dtype in (np.float32, np.float64, np.float16)
+            for other in (np.float32, np.float64, np.float16)
         ),
         Mistake(
             "boolean",
@@ -178,14 +192,16 @@ def mistakes(rows: int, cached: int) -> tuple[Mistake, ...]:
         Mistake(
             "extra-dimensions",
             "The mask has dimensions of size 1 in front: it is a matrix.",
-            recognise=lambda got: isinstance(got, np.ndarray)
-            and got.ndim > 2
-            and got.shape[-2:] == (rows, rows + cached),
+            recognise=lambda got: (
+                isinstance(got, np.ndarray)
+                and got.ndim > 2
+                and got.shape[-2:] == (rows, rows + cached)
+            ),
         ),
     ]
     if cached:
         found += _about_cached(rows, cached, wrong)
-    return tuple(_distinct(found, mask(rows, cached)))
+    return (*_distinct(found, mask(rows, cached, dtype=dtype)), *ANYWHERE)
 
 
 def _distinct(found: list[Mistake], right: np.ndarray) -> list[Mistake]:
@@ -201,7 +217,9 @@ def _distinct(found: list[Mistake], right: np.ndarray) -> list[Mistake]:
     return distinct
 
 
-def _about_cached(rows: int, cached: int, wrong: Callable[..., Mistake]) -> list[Mistake]:
+def _about_cached(
+    rows: int, cached: int, wrong: Callable[..., Mistake]
+) -> list[Mistake]:
     total = rows + cached
     return [
         wrong(
@@ -244,8 +262,10 @@ def _about_cached(rows: int, cached: int, wrong: Callable[..., Mistake]) -> list
         Mistake(
             "cached-rows",
             "num_tokens adds rows; it adds columns.",
-            recognise=lambda got: isinstance(got, np.ndarray)
-            and got.shape in ((total, total), (total, rows)),
+            recognise=lambda got: (
+                isinstance(got, np.ndarray)
+                and got.shape in ((total, total), (total, rows))
+            ),
         ),
         wrong(
             "cached-columns-only",
@@ -255,16 +275,38 @@ def _about_cached(rows: int, cached: int, wrong: Callable[..., Mistake]) -> list
     ]
 
 
-def check(name: str, rows: int, cached: int, dtype: str = "float32", **more: Any) -> Check:
+def check(
+    name: str, rows: int, cached: int, dtype: str = "float32", **more: Any
+) -> Check:
     return Check(
         name,
         causal_mask(rows, cached, dtype),
         expect=lambda: mask(rows, cached, dtype=np.dtype(dtype).type),
-        mistakes=mistakes(rows, cached),
+        mistakes=mistakes(rows, cached, np.dtype(dtype).type),
         where="causal_mask",
         **more,
     )
 
+
+def shapes_at_two_sizes(causal: Learner) -> list[list[int]]:
+    return [list(causal_mask(rows, 0)(causal).shape) for rows in (3, 5)]
+
+
+ANYWHERE = (
+    Mistake(
+        "size-hard-coded",
+        "The mask has the same shape whatever sequence_length is.",
+        probe=shapes_at_two_sizes,
+        recognise=lambda got: got[0] == got[1],
+    ),
+    Mistake(
+        "not-a-tensor",
+        "What is returned is not a MAX Tensor: make one of it.",
+        raises="Unusable: .* not a MAX Tensor",
+    ),
+    NO_RETURN,
+)
+"""Mistakes that show at every size alike."""
 
 PLAIN = "hides the future and nothing else"
 
@@ -272,10 +314,18 @@ STEP = Step(
     uses=(),
     checks=(
         check(PLAIN, 5, 0),
-        check("puts 3 cached positions first, open to every token", 4, 3, needs=(PLAIN,)),
+        check(
+            "puts 3 cached positions first, open to every token", 4, 3, needs=(PLAIN,)
+        ),
         check("works for one token", 1, 0, needs=(PLAIN,)),
         check("works for one token after 6 cached ones", 1, 6, needs=(PLAIN,)),
-        check("makes the mask in the dtype that is asked for", 3, 2, "float64", needs=(PLAIN,)),
+        check(
+            "makes the mask in the dtype that is asked for",
+            3,
+            2,
+            "float64",
+            needs=(PLAIN,),
+        ),
         Check(
             "is decorated with @F.functional",
             is_functional,
