@@ -8,6 +8,7 @@ state dict that comes out has the names of a live ``GPT2LMHeadModel``.
 
 import errno
 import json
+import math
 import sys
 import threading
 from collections.abc import Callable
@@ -53,6 +54,15 @@ class Checkpoint:
     config: Sizes
     stored: dict[str, str]
 
+    @property
+    def summary(self) -> str:
+        """Layers, heads and the number of parameters, the tied head not counted."""
+        shapes = expected(self.config)
+        del shapes["lm_head.weight"]
+        millions = sum(math.prod(shape) for shape in shapes.values()) / 1e6
+        layers, heads = self.config["n_layer"], self.config["n_head"]
+        return f"{layers} layers, {heads} heads, {millions:.1f} million parameters"
+
     def state_dict(self) -> dict[str, np.ndarray]:
         """Read the tensors by Hugging Face's names; Conv1D weights are [in, out]."""
         with safe_open(self.folder / WEIGHTS, framework="numpy") as file:
@@ -65,6 +75,12 @@ def open_checkpoint(model: str) -> Checkpoint:
 
     When the default cannot be had, a line says why and the bundled model stands in.
     """
+    found = _find(model)
+    print(f"Loading {found.name}: {found.summary}", flush=True)
+    return found
+
+
+def _find(model: str) -> Checkpoint:
     if Path(model).is_dir():
         return read(Path(model), model)
     try:

@@ -13,6 +13,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+if __name__ == "__main__":
+    print("Starting MAX …", flush=True)
+
 import numpy as np
 from max.driver import CPU
 from max.dtype import DType

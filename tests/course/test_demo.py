@@ -41,6 +41,7 @@ def test_whole_pipeline(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     out = done.stdout
     assert "openai-community/gpt2 cannot be had: the hub cannot be reached. Go" in out
+    assert "Loading models/austen: 4 layers, 6 heads, 2.2 million parameters\n" in out
     assert "Compiling models/austen for any length of text …\n" in out
     assert "Forward pass: logits (1, 1, 2048), next token" in out
     ways = ["Greedy", "Moderate, temperature 0.7", "Creative, temperature 1.2"]
@@ -124,4 +125,4 @@ def test_untouched_puzzle() -> None:
     done = demo(file=ROOT / "puzzles" / "demo.py")
     assert done.returncode == 1
     assert done.stderr.endswith("NotImplementedError: load, build, transfer\n")
-    assert done.stdout == ""
+    assert done.stdout == "Starting MAX …\n"
