@@ -6,7 +6,7 @@ name, operands, attributes and results, and for each name there is a row or a sh
 function below that says it in NumPy.
 
 - `Op` is one operation, read from MLIR once. `Program` is a list of them that can run.
-- `HANDLERS` maps the name of an operation, as MAX prints it, to what it computes.
+- `OPERATIONS` and `WITH_OP` say, by the names that MAX prints, what is computed.
   A result is always checked against the type that MAX gave it (dtype and shape; names
   of symbolic dimensions are bound where they first occur).
 - `install()` puts the interpreter in two places: where an eager tensor gets its value
@@ -57,7 +57,7 @@ class Unsupported(Exception):
     """The interpreter lacks something, or is at fault: MAX has to run the graph."""
 
 
-class ExecutionError(ValueError):
+class ExecutionError(Exception):
     """The graph cannot run with these values, in MAX as little as here."""
 
 
@@ -107,6 +107,11 @@ def _narrow(array: Array) -> Array:
     bits = array.astype(np.float32).view(np.uint32)
     rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16
     return np.where(np.isnan(array), 0x7FC0, rounded).astype(np.uint16)
+
+
+def _round_half(array: Array) -> Array:
+    """float32 to the nearest value of bfloat16, still in float32."""
+    return _widen(_narrow(array))
 
 
 def _writable(tensor: driver.Tensor) -> Array:
@@ -170,23 +175,29 @@ class Op:
         self.program = program
         self.operation = operation
         self.name = core.symbol if operation.name == "mo.custom" else operation.name
-        if self.name not in HANDLERS:
+        self.handler: Handler
+        if self.name in WITH_OP:
+            self.handler = functools.partial(WITH_OP[self.name], self)
+        elif self.name in OPERATIONS:
+            self.handler = OPERATIONS[self.name]
+        else:
             raise Unsupported(self.name)
         self.inputs = [value for value in operation.operands if _kind(value)]
         self.results = [
             (value, kind) for value in operation.results if (kind := _kind(value))
         ]
         self.blocks = [
-            Program(block.operations, parent=program, arguments=block.arguments)
+            Program(inner, last.operands, block.arguments, program)
             for region in operation.regions
             for block in region.blocks
+            for *inner, last in [[each.operation for each in block.operations]]
         ]
         self.forgets: list[mlir.Value] = []
         self.stored_later = True
 
     def run(self, values: dict[mlir.Value, Array]) -> None:
         """Computes the results from the operands, and adds them to `values`."""
-        arrays = HANDLERS[self.name](self, *[values[value] for value in self.inputs])
+        arrays = self.handler(*[values[value] for value in self.inputs])
         if not isinstance(arrays, list | tuple):
             arrays = [arrays]
         for (value, kind), array in zip(self.results, arrays, strict=True):
@@ -195,12 +206,12 @@ class Op:
             values.pop(value, None)
 
     def attribute(self, name: str) -> Any:
-        """An attribute by the name that MLIR prints: a number, a text, a bool."""
-        return self._attributes[name].value
+        """The value of an attribute: a number, a text, a bool."""
+        return self.attributes[name].value
 
     def sizes(self, name: str) -> tuple[int, ...]:
-        """An attribute that is a shape."""
-        return tuple(self.program.size(dim) for dim in _dims(self._attributes[name]))
+        """The value of an attribute that is a shape."""
+        return tuple(self.program.size(dim) for dim in _dims(self.attributes[name]))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -216,14 +227,15 @@ class Op:
     def constant(self) -> Array:
         """The value of `mo.constant`."""
         dtype, shape = self.dtype, self.shape
-        data = self._attributes["value"].data.data
+        data = self.attributes["value"].data.data
         array = np.fromiter(data, np.uint8, len(data))
         if dtype == DType.bfloat16:
             return _widen(array.view(np.uint16)).reshape(shape)
         return array.view(NUMPY[dtype]).reshape(shape)
 
     @functools.cached_property
-    def _attributes(self) -> dict[str, Any]:
+    def attributes(self) -> dict[str, Any]:
+        """The attributes by the names that MLIR prints."""
         attributes = self.operation.attributes
         return {
             name: _core.Attribute._from_cmlir(attributes[name]) for name in attributes
@@ -231,16 +243,15 @@ class Op:
 
 
 class Program:
-    """Operations in an order in which they can run, and the values they are run for.
+    """Operations in an order in which they can run.
 
-    Without `outputs` the last operation is a terminator, whose operands they are. The
-    blocks inside an operation (`mo.if`, `mo.while`) are programs with a `parent`.
+    The blocks inside an operation (`mo.if`, `mo.while`) are programs with a `parent`.
     """
 
     def __init__(
         self,
         operations: Iterable[mlir.Operation],
-        outputs: list[mlir.Value] | None = None,
+        outputs: Iterable[mlir.Value],
         arguments: Iterable[mlir.Value] = (),
         parent: Program | None = None,
     ) -> None:
@@ -248,9 +259,6 @@ class Program:
         self.weights: dict[str, Array] = parent.weights if parent else {}
         self.values: dict[mlir.Value, Array] = {}
         self.arguments = [(each, kind) for each in arguments if (kind := _kind(each))]
-        operations = [each.operation for each in operations]
-        if outputs is None:
-            outputs = list(operations.pop().operands)
         self.ops = [Op(each, self) for each in operations]
         self.outputs = [value for value in outputs if _kind(value)]
         if parent is None:
@@ -270,6 +278,7 @@ class Program:
             elif op.blocks:
                 stored |= reads
 
+    @np.errstate(all="ignore")
     def run(
         self, arrays: Iterable[Array], outside: Mapping[mlir.Value, Array]
     ) -> list[Array]:
@@ -339,145 +348,124 @@ def _needed(values: Iterable[mlir.Value]) -> list[mlir.Operation]:
 # --- operations -----------------------------------------------------------------------
 
 Handler = Callable[..., Any]
-HANDLERS: dict[str, Handler] = {}
-
-
-def _handles(*names: str) -> Callable[[Handler], Handler]:
-    """Enters `handler(op, *operands) -> results` into the table."""
-
-    def enter(handler: Handler) -> Handler:
-        HANDLERS.update(dict.fromkeys(names, handler))
-        return handler
-
-    return enter
-
-
-ELEMENTWISE: dict[str, Handler] = {
+OPERATIONS: dict[str, Handler] = {
+    # elementwise, broadcast as NumPy does
     "rmo.add": np.add,
     "rmo.and": np.logical_and,
     "rmo.div": np.divide,
     "rmo.equal": np.equal,
     "rmo.greater": np.greater,
     "rmo.greater_equal": np.greater_equal,
-    "rmo.max": np.maximum,
-    "rmo.min": np.minimum,
-    "rmo.mod": np.mod,
+    "rmo.max": np.fmax,
+    "rmo.min": np.fmin,
     "rmo.mul": np.multiply,
-    "rmo.not_equal": np.not_equal,
+    "rmo.not_equal": lambda x, y: (x < y) | (x > y),  # False where one is NaN
     "rmo.or": np.logical_or,
     "rmo.pow": np.power,
+    "rmo.select": np.where,
     "rmo.sub": np.subtract,
     "rmo.xor": np.logical_xor,
-    "rmo.select": np.where,
-    "rmo.matmul": np.matmul,
     "rmo.mo.abs": np.abs,
     "rmo.mo.atanh": np.arctanh,
     "rmo.mo.cos": np.cos,
     "rmo.mo.erf": np.frompyfunc(math.erf, 1, 1),
-    "rmo.mo.exp": np.exp,
+    "rmo.mo.exp": lambda x: _exp(x),
     "rmo.mo.floor": np.floor,
     "rmo.mo.is_inf": np.isinf,
     "rmo.mo.is_nan": np.isnan,
-    "rmo.mo.log": np.log,
-    "rmo.mo.log1p": np.log1p,
+    "rmo.mo.log": lambda x: np.log(np.minimum(x, np.finfo(x.dtype).max)),
+    "rmo.mo.log1p": lambda x: np.log1p(np.minimum(x, np.finfo(np.float64).max)),
     "rmo.mo.negative": np.negative,
     "rmo.mo.not": np.logical_not,
-    "rmo.mo.relu": lambda x: np.maximum(x, 0),
+    "rmo.mo.relu": lambda x: np.fmax(x, 0),
     "rmo.mo.round": np.round,
     "rmo.mo.rsqrt": lambda x: 1 / np.sqrt(x),
     "rmo.mo.sin": np.sin,
     "rmo.mo.sqrt": np.sqrt,
-    "rmo.mo.tanh": np.tanh,
+    "rmo.mo.tanh": lambda x: np.where(np.isnan(x), 1, np.tanh(x)),
     "rmo.mo.trunc": np.trunc,
-    "mo.cast": lambda x: x[...],
-    "rmo.mo.transfer": lambda x: x[...],
-    "rmo.rebind_tensor_shape": lambda x: x[...],
+    # along an axis, which keeps the size one
+    "rmo.mo.mean": lambda x, axis: np.mean(x, int(axis), keepdims=True),
+    "rmo.mo.reduce.add": lambda x, axis: np.sum(x, int(axis), x.dtype, keepdims=True),
+    "rmo.mo.reduce.max": lambda x, axis: np.fmax.reduce(x, int(axis), keepdims=True),
+    "rmo.mo.reduce.min": lambda x, axis: np.fmin.reduce(x, int(axis), keepdims=True),
+    # the rest; what a result shares with an operand is a view, never the array itself
+    "mo.chain.create": lambda: (),
+    "rmo.matmul": np.matmul,
+    "rmo.mo.arg_nonzero": np.argwhere,
     "rmo.mo.range": np.arange,
     "rmo.mo.tile": np.tile,
+    "rmo.mo.transfer": lambda x: x[...],
     "rmo.mo.transpose": np.transpose,
-    "rmo.mo.arg_nonzero": np.argwhere,
-    "mo.chain.create": lambda: (),
+    "rmo.rebind_tensor_shape": lambda x: x[...],
     "repeat_interleave": np.repeat,
 }
-"""Those that only look at their operands, in the order in which MAX passes them."""
+"""What only looks at its operands. NaN and infinity are as MAX gives them on x86."""
 
-REDUCTIONS: dict[str, Handler] = {
-    "rmo.mo.arg_max": np.argmax,
-    "rmo.mo.arg_min": np.argmin,
-    "rmo.mo.mean": np.mean,
-    "rmo.mo.reduce.add": np.sum,
-    "rmo.mo.reduce.max": np.max,
-    "rmo.mo.reduce.min": np.min,
+WITH_OP: dict[str, Handler] = {
+    "mo.cast": lambda op, x: _round_half(x) if op.dtype == DType.bfloat16 else x[...],
+    "mo.buffer.create": lambda op: np.zeros(op.shape, NUMPY[op.dtype]),
+    "mo.constant": lambda op: op.constant[...],
+    "mo.constant.external": lambda op: op.program.weights[op.attribute("name")][...],
+    "rmo.broadcast_to": lambda op, x: np.broadcast_to(x, op.shape),
+    "rmo.concat": lambda op, *xs: np.concatenate(xs, op.attribute("axis")),
+    "rmo.reshape": lambda op, x: x.reshape(op.shape),
+    "rmo.shape_to_tensor": lambda op: np.array(op.sizes("shape"), np.int64),
 }
-"""Those along an axis, which stays with size one."""
+"""Those that need an attribute, or the type of their result."""
 
 
-def _plain(function: Handler) -> Handler:
-    return lambda op, *arrays: function(*arrays)
+def _with_op(*names: str) -> Callable[[Handler], Handler]:
+    """Enters `handler(op, *operands)` into the table."""
+
+    def enter(handler: Handler) -> Handler:
+        WITH_OP.update(dict.fromkeys(names, handler))
+        return handler
+
+    return enter
 
 
-def _along_axis(function: Handler) -> Handler:
-    return lambda op, x, axis: function(x, axis=int(axis), keepdims=True)
+def _exp(x: Array) -> Array:
+    return np.where(np.isnan(x), np.inf, np.exp(x))
 
 
-HANDLERS |= {name: _plain(function) for name, function in ELEMENTWISE.items()}
-HANDLERS |= {name: _along_axis(function) for name, function in REDUCTIONS.items()}
+@_with_op("rmo.mod")
+def _mod(op: Op, x: Array, y: Array) -> Array:
+    """Has the sign of the divisor, as in Python."""
+    return x - np.floor(x / y) * y if x.dtype.kind == "f" else np.mod(x, y)
 
 
-@_handles("mo.constant")
-def _constant(op: Op) -> Array:
-    return op.constant[...]
+def _last_only(x: Array, axis: Array, message: str) -> None:
+    """MAX can do no other axis on a CPU, and says so when the graph runs."""
+    if axis != x.ndim - 1:
+        raise ExecutionError(message)
 
 
-@_handles("mo.constant.external")
-def _constant_external(op: Op) -> Array:
-    return op.program.weights[op.attribute("name")][...]
+@_with_op("rmo.mo.arg_max", "rmo.mo.arg_min")
+def _arg_max(op: Op, x: Array, axis: Array) -> Array:
+    """The first of equals; NaN counts as the last choice."""
+    _last_only(x, axis, "axis other than innermost not supported yet")
+    if op.name == "rmo.mo.arg_max":
+        return np.asarray(np.argmax(np.where(x == x, x, -np.inf), -1, keepdims=True))
+    return np.asarray(np.argmin(np.where(x == x, x, np.inf), -1, keepdims=True))
 
 
-@_handles("rmo.reshape")
-def _reshape(op: Op, x: Array) -> Array:
-    return x.reshape(op.shape)
+@_with_op("rmo.mo.softmax", "rmo.mo.logsoftmax")
+def _softmax(op: Op, x: Array, axis: Array) -> Array:
+    _last_only(x, axis, "softmax not supported on non-inner axis yet")
+    x = x - np.fmax.reduce(x, axis=-1, keepdims=True, initial=-np.inf)
+    total = np.sum(_exp(x), axis=-1, keepdims=True)
+    return _exp(x) / total if op.name == "rmo.mo.softmax" else x - np.log(total)
 
 
-@_handles("rmo.broadcast_to")
-def _broadcast_to(op: Op, x: Array) -> Array:
-    return np.broadcast_to(x, op.shape)
+@_with_op("mo.layer_norm")
+def _layer_norm(op: Op, x: Array, gamma: Array, beta: Array, epsilon: Array) -> Array:
+    centred = x - np.mean(x, axis=-1, keepdims=True)
+    variance = np.mean(centred * centred, axis=-1, keepdims=True)
+    return np.asarray(centred / np.sqrt(variance + epsilon) * gamma + beta)
 
 
-@_handles("rmo.shape_to_tensor")
-def _shape_to_tensor(op: Op) -> Array:
-    return np.array(op.sizes("shape"), np.int64)
-
-
-@_handles("rmo.concat")
-def _concat(op: Op, *arrays: Array) -> Array:
-    return np.concatenate(arrays, op.attribute("axis"))
-
-
-@_handles("mo.split")
-def _split(op: Op, x: Array, sizes: Array, axis: Array) -> Any:
-    parts = np.split(x, np.cumsum(sizes)[:-1], int(axis))
-    return parts[0] if len(parts) == 1 else parts
-
-
-@_handles("rmo.slice")
-def _slice(op: Op, x: Array) -> Array:
-    return x[
-        tuple(map(slice, op.sizes("starts"), op.sizes("stops"), op.sizes("steps")))
-    ]
-
-
-@_handles("rmo.mo.slice")
-def _mo_slice(op: Op, x: Array, starts: Array, stops: Array, steps: Array) -> Array:
-    return x[tuple(map(slice, starts, stops, steps))]
-
-
-@_handles("rmo.mo.pad.constant")
-def _pad(op: Op, x: Array, paddings: Array, value: Array) -> Array:
-    return np.pad(x, paddings.reshape(-1, 2), constant_values=value)
-
-
-@_handles("rmo.mo.linalg.band_part")
+@_with_op("rmo.mo.linalg.band_part")
 def _band_part(op: Op, x: Array, lower: Array, upper: Array, exclude: Array) -> Array:
     row, column = np.ogrid[: x.shape[-2], : x.shape[-1]]
     inside = (lower < 0) | (row - column <= lower)
@@ -485,7 +473,7 @@ def _band_part(op: Op, x: Array, lower: Array, upper: Array, exclude: Array) -> 
     return np.where(inside ^ exclude, x, x.dtype.type(0))
 
 
-@_handles("rmo.mo.cumsum")
+@_with_op("rmo.mo.cumsum")
 def _cumsum(op: Op, x: Array, axis: Array) -> Array:
     backwards = op.attribute("reverse")
     x = np.flip(x, int(axis)) if backwards else x
@@ -495,135 +483,123 @@ def _cumsum(op: Op, x: Array, axis: Array) -> Array:
     return np.flip(total, int(axis)) if backwards else total
 
 
-@_handles("rmo.mo.softmax")
-def _softmax(op: Op, x: Array, axis: Array) -> Array:
-    exps = np.exp(x - np.max(x, axis=int(axis), keepdims=True, initial=-np.inf))
-    return exps / np.sum(exps, axis=int(axis), keepdims=True)
+@_with_op("rmo.mo.pad.constant")
+def _pad(op: Op, x: Array, paddings: Array, value: Array) -> Array:
+    return np.pad(x, paddings.reshape(-1, 2), constant_values=value)
 
 
-@_handles("rmo.mo.logsoftmax")
-def _logsoftmax(op: Op, x: Array, axis: Array) -> Array:
-    x = x - np.max(x, axis=int(axis), keepdims=True, initial=-np.inf)
-    return x - np.log(np.sum(np.exp(x), axis=int(axis), keepdims=True))
+@_with_op("mo.split")
+def _split(op: Op, x: Array, sizes: Array, axis: Array) -> list[Array]:
+    return np.split(x, np.cumsum(sizes)[:-1], int(axis))
 
 
-@_handles("mo.layer_norm")
-def _layer_norm(op: Op, x: Array, gamma: Array, beta: Array, epsilon: Array) -> Array:
-    centred = x - np.mean(x, axis=-1, keepdims=True)
-    variance = np.mean(centred * centred, axis=-1, keepdims=True)
-    return centred / np.sqrt(variance + epsilon) * gamma + beta
+@_with_op("rmo.slice", "rmo.mo.slice")
+def _slice(op: Op, x: Array, *slices: Array) -> Array:
+    bounds = slices or [op.sizes(name) for name in ("starts", "stops", "steps")]
+    return np.asarray(x[tuple(map(slice, *bounds))])
 
 
-def _checked(indices: Array, size: int) -> Array:
-    """Indices into a dimension, those from the end included."""
-    if indices.size and not (-size <= indices.min() and indices.max() < size):
-        bad = indices[(indices < -size) | (indices >= size)].flat[0]
-        raise ExecutionError(f"index {bad} is out of range for a dimension of {size}")
+def _checked(indices: Array, axis: int, size: int, least: int, what: str) -> Array:
+    """Indices along an axis, from `least` (MAX's lower bound) to its size."""
+    bad = indices[(indices < least) | (indices >= size)]
+    if bad.size:
+        where = f"for axis {axis} with size {size}"
+        raise ExecutionError(f"{what} index {bad.flat[0]} is out of bounds {where}")
     return indices
 
 
-@_handles("rmo.mo.gather")
+@_with_op("rmo.mo.gather")
 def _gather(op: Op, x: Array, indices: Array, axis: Array) -> Array:
-    return np.take(x, _checked(indices, x.shape[axis]), int(axis))
+    size = x.shape[axis]
+    return np.take(x, _checked(indices, int(axis), size, -size, "gather"), int(axis))
 
 
-def _nd(x: Array, indices: Array, batch_dims: int = 0) -> tuple[Array, ...]:
+def _nd(what: str, x: Array, indices: Array, batch_dims: int) -> tuple[Array, ...]:
     """What to index `x` with, where the last axis of `indices` holds positions."""
-    batches = np.ix_(*map(np.arange, indices.shape[:batch_dims]))
-    inner = indices.ndim - 1 - batch_dims
-    batches = tuple(each.reshape(each.shape + (1,) * inner) for each in batches)
-    positions = np.moveaxis(indices, -1, 0)
-    axes = range(batch_dims, batch_dims + len(positions))
-    return *batches, *map(_checked, positions, (x.shape[axis] for axis in axes))
+    grid = np.indices(indices.shape[:-1], sparse=True)[:batch_dims]
+    positions = enumerate(np.moveaxis(indices, -1, 0), batch_dims)
+    checked = (_checked(each, axis, x.shape[axis], 0, what) for axis, each in positions)
+    return *grid, *checked
 
 
-@_handles("rmo.mo.gather_nd")
+@_with_op("rmo.mo.gather_nd")
 def _gather_nd(op: Op, x: Array, indices: Array) -> Array:
-    return x[_nd(x, indices, op.attribute("batchDims"))]
+    return np.asarray(x[_nd("gather_nd", x, indices, op.attribute("batchDims"))])
 
 
-@_handles("rmo.mo.scatter")
+@_with_op("rmo.mo.scatter")
 def _scatter(op: Op, x: Array, updates: Array, indices: Array, axis: Array) -> Array:
+    size = x.shape[axis]
+    places: list[Array] = list(np.indices(indices.shape, sparse=True))
+    places[axis] = _checked(indices, int(axis), size, -size, "scatter")
     x = x.copy()
-    np.put_along_axis(x, _checked(indices, x.shape[axis]), updates, int(axis))
+    x[tuple(places)] = updates
     return x
 
 
-@_handles("rmo.mo.scatter_nd")
+@_with_op("rmo.mo.scatter_nd")
 def _scatter_nd(op: Op, x: Array, updates: Array, indices: Array) -> Array:
     x = x.copy()
-    x[_nd(x, indices)] = updates[tuple(map(slice, indices.shape[:-1]))]
+    used = tuple(map(slice, indices.shape[:-1]))  # a mask uses the first updates only
+    x[_nd("scatter_nd", x, indices, 0)] = updates[used]
     return x
 
 
 def _descending(x: Array, axis: int) -> Array:
     """The order from the greatest to the least, equals in their own order."""
     backwards = np.flip(x, axis).argsort(axis, kind="stable")
-    return x.shape[axis] - 1 - np.flip(backwards, axis)
+    return np.asarray(x.shape[axis] - 1 - np.flip(backwards, axis))
 
 
-@_handles("mx.argsort")
+@_with_op("mx.argsort")
 def _argsort(op: Op, x: Array) -> Array:
-    ascending = "true" in str(op._attributes["parameters"])
+    ascending = "true" in str(op.attributes["parameters"])
     return x.argsort(kind="stable") if ascending else _descending(x, 0)
 
 
-@_handles("rmo.top_k")
+@_with_op("rmo.top_k")
 def _top_k(op: Op, x: Array) -> tuple[Array, Array]:
     axis = op.attribute("axis")
-    first = np.arange(op.attribute("k"))
-    indices = np.take(_descending(x, axis), first, axis)
+    indices = np.take(_descending(x, axis), np.arange(op.attribute("k")), axis)
     return np.take_along_axis(x, indices, axis), indices
 
 
-@_handles("rmo.mo.random.normal")
+@_with_op("rmo.mo.random.normal")
 def _normal(op: Op, shape: Array, mean: Array, std: Array, seed: Array) -> Array:
     generator = np.random.default_rng(int(seed) & (2**64 - 1))
-    return mean + std * generator.standard_normal(tuple(shape), np.float32)
+    return np.asarray(mean + std * generator.standard_normal(tuple(shape), np.float32))
 
 
-@_handles("rmo.mo.random.uniform")
+@_with_op("rmo.mo.random.uniform")
 def _uniform(op: Op, shape: Array, low: Array, high: Array, seed: Array) -> Array:
     generator = np.random.default_rng(int(seed) & (2**64 - 1))
-    return low + (high - low) * generator.random(tuple(shape), np.float32)
+    return np.asarray(low + (high - low) * generator.random(tuple(shape), np.float32))
 
 
-@_handles("mo.buffer.create")
-def _buffer_create(op: Op) -> Array:
-    return np.zeros(op.shape, NUMPY[op.dtype])
-
-
-@_handles("rmo.mo.mutable.load")
+@_with_op("rmo.mo.mutable.load")
 def _mutable_load(op: Op, buffer: Array) -> Array:
     return buffer.copy() if op.stored_later else buffer[...]
 
 
-@_handles("rmo.mo.mutable.store")
-def _mutable_store(op: Op, buffer: Array, x: Array) -> tuple[()]:
-    buffer[...] = x
+@_with_op("rmo.mo.mutable.store", "rmo.mo.mutable.store.slice")
+def _mutable_store(op: Op, buffer: Array, x: Array, *slices: Array) -> tuple[()]:
+    buffer[tuple(map(slice, *slices)) if slices else ...] = x
     return ()
 
 
-@_handles("rmo.mo.mutable.store.slice")
-def _mutable_store_slice(op: Op, buffer: Array, x: Array, *slices: Array) -> tuple[()]:
-    buffer[tuple(map(slice, *slices))] = x
-    return ()
-
-
-@_handles("mo.if")
+@_with_op("mo.if")
 def _if(op: Op, condition: Array) -> list[Array]:
     return op.blocks[0 if condition else 1].run([], op.program.values)
 
 
-@_handles("mo.while")
+@_with_op("mo.while")
 def _while(op: Op, *state: Array) -> list[Array]:
     test, body = op.blocks
-    arrays = list(state)
-    while True:
-        again, *arrays = test.run(arrays, op.program.values)
-        if not again:
-            return arrays
+    again, *arrays = test.run(state, op.program.values)
+    while again:
         arrays = body.run(arrays, op.program.values)
+        again, *arrays = test.run(arrays, op.program.values)
+    return arrays
 
 
 # --- eager tensors --------------------------------------------------------------------
@@ -653,7 +629,8 @@ def _add_source(self: eager.ComputeGraph, tensor: eager.Tensor) -> None:
 
     def drop(owner: weakref.ref[eager.Tensor]) -> None:
         held = self.sources.get(argument)
-        if getattr(held, "owner", None) is owner and not argument.num_uses:
+        unused = getattr(held, "owner", None) is owner and not argument.num_uses
+        if unused and _handle(argument) not in _held(self):  # x.to(…) may be x itself
             del self.sources[argument]
 
     twin.owner = weakref.ref(tensor, drop)
@@ -662,8 +639,9 @@ def _add_source(self: eager.ComputeGraph, tensor: eager.Tensor) -> None:
 
 def _restore_sources(self: eager.ComputeGraph) -> None:
     """Puts the tensors themselves in the place of their twins, as MAX expects."""
-    for argument, twin in self.sources.items():
-        self.sources[argument] = getattr(twin, "owner", lambda: None)() or twin
+    for argument, twin in list(self.sources.items()):
+        owner = getattr(twin, "owner", lambda: None)()
+        self.sources[argument] = twin if owner is None else owner
 
 
 async def _evaluate(self: eager.ComputeGraph, tensor: eager.Tensor) -> None:
@@ -671,6 +649,11 @@ async def _evaluate(self: eager.ComputeGraph, tensor: eager.Tensor) -> None:
     try:
         if not tensor.real:
             _realize(self, tensor)
+    except ExecutionError as error:
+        raise RuntimeError(
+            "Failed to compile and execute graph! Please file an issue. "
+            "This error should have been caught at op creation time."
+        ) from ValueError(str(error))
     except Unsupported as reason:
         on_fallback(f"{reason}: MAX compiles the pending computation itself")
         _restore_sources(self)
@@ -700,6 +683,7 @@ def _realize(self: eager.ComputeGraph, tensor: eager.Tensor) -> None:
     read = {value for value in read if _kind(value)}
     program = Program(operations, [wanted[0], *outputs])
     seed, *arrays = program.run([], {value: _source(self, value) for value in read})
+    arrays = [*map(_own, arrays)]  # before anything is changed in place
     for value, array in zip(outputs, arrays, strict=True):
         _settle(self, value, array, pending[value])
     with graph:
@@ -722,7 +706,11 @@ def _settle(
 ) -> None:
     """Gives the tensors of one value their storage, and the graph it for the value."""
     for tensor in tensors:
-        tensor.storage = to_driver(_own(array), tensor.dtype)
+        fresh = to_driver(_own(array), tensor.dtype)
+        if tensor.storage is None:
+            tensor.storage = fresh
+        else:
+            _overwrite(self, tensor.storage, fresh)
         tensor.real = True
         del self.unrealized[id(tensor)]
         self.add_source(tensor)
@@ -731,6 +719,16 @@ def _settle(
     known = kind is not None and all(isinstance(dim, int) for dim in kind.dims)
     if known and not isinstance(value.owner, mlir.Block):
         value.replace_all_uses_with(_handle(tensors[0]._value))
+
+
+def _overwrite(
+    self: eager.ComputeGraph, storage: driver.Tensor, fresh: driver.Tensor
+) -> None:
+    """Changes memory in place; what is still to be computed keeps the old values."""
+    for twin in self.sources.values():
+        if twin.storage is storage and twin._value._mlir_value.num_uses:
+            twin.storage = storage.copy()
+    storage.inplace_copy_from(fresh)
 
 
 def _own(array: Array) -> Array:
@@ -745,16 +743,23 @@ def _erase_unused(self: eager.ComputeGraph, operations: list[mlir.Operation]) ->
     block = _core.Block._from_cmlir(graph._graph_body)
     if next(_EVALUATIONS) % 64 == 0:  # now and then also what was never asked for
         operations = [each.operation for each in graph._graph_body.operations]
-    held = {_handle(each._value) for each in self.unrealized.values()}
+    held = _held(self)
     held |= {_handle(ops.random.SEEDS[graph]), _handle(graph._always_ready_chain)}
     for operation in reversed(operations):
         if not any(value in held or _uses(value) for value in operation.results):
             operation.erase()
     for index, argument in reversed(list(enumerate(block.arguments))):
-        owner = getattr(self.sources.get(argument), "owner", lambda: None)
-        if not argument.num_uses and owner() is None:
+        twin = self.sources.get(argument)
+        owner = getattr(twin, "owner", lambda: None)()
+        owned = owner is not None and owner._value._mlir_value == argument
+        if not owned and not argument.num_uses and _handle(argument) not in held:
             self.sources.pop(argument, None)
             block.erase_argument(index)
+
+
+def _held(self: eager.ComputeGraph) -> set[mlir.Value]:
+    """The values of the tensors that are still to be computed."""
+    return {_handle(each._value) for each in list(self.unrealized.values())}
 
 
 def _uses(value: mlir.Value) -> int:
@@ -778,15 +783,15 @@ class Interpreted:
         weights: Mapping[str, Any],
         compile_by_max: Callable[[], engine.Model],
     ) -> None:
-        body = graph._graph_body
         self._graph = graph  # owns what the program reads
-        self._program = Program(body.operations, arguments=body.arguments)
-        self._program.weights |= {
-            name: to_numpy(driver.Tensor.from_dlpack(weights[name]))
-            for name in _external(self._program)
-        }
         self._compile = compile_by_max
         self._model: engine.Model | None = None
+        self._program = _whole(graph)
+        for name in _external(self._program):
+            if name not in weights:
+                raise ValueError(f"unable to look up weight: {name}")
+            weight = driver.Tensor.from_dlpack(weights[name])
+            self._program.weights[name] = to_numpy(weight)
 
     def __call__(self, *args: Any, **kwargs: Any) -> list[driver.Tensor]:
         return self.execute(*self.signature.bind(*args, **kwargs).arguments.values())
@@ -795,24 +800,27 @@ class Interpreted:
         """Runs the graph on tensors, arrays or numbers."""
         kinds = [kind for _, kind in self._program.arguments]
         if len(args) != len(kinds):
-            raise ValueError(f"{len(args)} inputs for a graph of {len(kinds)}")
+            counts = f"({len(args)}) does not match expected number ({len(kinds)})"
+            raise ValueError(f"Number of inputs {counts} for model")
         inputs = [*map(_input, args, kinds)]
+        _check_inputs(inputs, kinds)
         if self._model is None:
             try:
                 return self._interpret(inputs)
+            except ExecutionError as error:
+                raise ValueError(str(error)) from None
             except Unsupported as reason:
                 on_fallback(f"{reason}: MAX compiles {self._graph.name} itself")
                 self._model = self._compile()
         return self._model.execute(*inputs)
 
     def _interpret(self, inputs: list[driver.Tensor]) -> list[driver.Tensor]:
-        program = self._program
-        program.sizes.clear()
+        self._program.sizes.clear()
         arrays = [
             _writable(tensor) if isinstance(each, BufferValue) else to_numpy(tensor)
             for tensor, each in zip(inputs, self._graph.inputs, strict=True)
         ]
-        results = program.run(arrays, {})
+        results = self._program.run(arrays, {})
         return [
             to_driver(_own(array), each.dtype)
             for array, each in zip(results, self._graph.output_types, strict=True)
@@ -826,11 +834,20 @@ class Interpreted:
         return inspect.Signature([inspect.Parameter(name, kind) for name in names])
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
+        if name.startswith("_"):
             raise AttributeError(name)
         on_fallback(f"Model.{name}: MAX compiles {self._graph.name} itself")
         self._model = self._model or self._compile()
         return getattr(self._model, name)
+
+
+def _whole(graph: Graph) -> Program:
+    """What the outputs of a graph need, and all that changes a buffer."""
+    body = graph._graph_body
+    *operations, output = [each.operation for each in body.operations]
+    effects = [each for each in operations if ".store" in each.name or each.regions]
+    roots = [*output.operands, *(value for each in effects for value in each.results)]
+    return Program(_needed(roots), output.operands, body.arguments)
 
 
 def _input(arg: Any, kind: Kind) -> driver.Tensor:
@@ -839,12 +856,39 @@ def _input(arg: Any, kind: Kind) -> driver.Tensor:
     if isinstance(arg, engine.ScalarType):
         return driver.Tensor.scalar(arg, kind.dtype, driver.CPU())
     if not isinstance(arg, driver.Tensor | driver.DLPackArray):
-        raise ValueError(f"an input of type {type(arg)} is no tensor")
-    tensor = driver.Tensor.from_dlpack(arg)
-    if tensor.dtype != kind.dtype or tensor.rank != len(kind.dims):
-        got = f"{tensor.dtype} of rank {tensor.rank}"
-        raise ValueError(f"{got} for an input {kind.dtype} of rank {len(kind.dims)}")
-    return tensor
+        raise ValueError(
+            "All positional arguments must be of the type `max.driver.Tensor`,"
+            " `MojoValue`, or a tensor type implementing the dlpack protocol. We do"
+            f" not currently support inputs of the type {type(arg)}."
+        )
+    return driver.Tensor.from_dlpack(arg)
+
+
+def _check_inputs(inputs: list[driver.Tensor], kinds: list[Kind]) -> None:
+    """Raises what MAX raises for inputs that do not fit the graph."""
+    sizes: dict[Dim, int] = {}
+    for index, (tensor, kind) in enumerate(zip(inputs, kinds, strict=True)):
+        want, got, at = len(kind.dims), tensor.rank, f"at position {index}"
+        if got != want:
+            wanted = f"expected a tensor of rank {want} {at}"
+            raise ValueError(
+                f"Rank mismatch: {wanted} but got a tensor of rank {got} instead."
+            )
+        if tensor.dtype != kind.dtype:
+            pair = f"{kind.dtype._mlir} {at} but got {tensor.dtype._mlir}"
+            raise ValueError(f"DType mismatch: expected {pair} instead.")
+        for axis, (dim, size) in enumerate(zip(kind.dims, tensor.shape, strict=True)):
+            if isinstance(dim, int) and dim != size:
+                wanted = f"expected tensor dimension to be {dim} at axis {axis}"
+                raise ValueError(
+                    f"Shape mismatch {at}: {wanted} but found dimension to be {size}"
+                    " instead."
+                )
+            if sizes.setdefault(dim, size) != size:
+                raise ValueError(
+                    f"symbolic dimension '{dim}' for input {index} does not match"
+                    " prior uses of that dimension"
+                )
 
 
 def _external(program: Program) -> Iterator[str]:
