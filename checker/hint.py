@@ -20,8 +20,11 @@ from checker.state import Step, changing
 from checker.table import ROOT, Puzzle, puzzle
 
 
-def request(target: Puzzle) -> list[str]:
-    """Take the next rung of the ladder; the lines to show, the newest hint last."""
+def request(target: Puzzle, how: str = "") -> list[str]:
+    """Take the next rung of the ladder; the lines to show, the newest hint last.
+
+    ``how`` is how to ask for one more, by default the command.
+    """
     ladders = {hole.name: hole.hints for hole in hinted(target)}
     with changing() as state:
         step = state.steps[target.step]
@@ -32,21 +35,19 @@ def request(target: Puzzle) -> list[str]:
         given = min(step.hints.get(name, 0) + 1, len(ladders[name]))
         step.hints[name] = given
         mistake = "" if changed(target, step) else step.mistake
-    return _lines(target, name, mistake, ladders[name], given)
-
-
-def _lines(
-    target: Puzzle, name: str, mistake: str, ladder: tuple[str, ...], given: int
-) -> list[str]:
     lines = [f"{target.step} {target.name} · {name}"]
     if mistake:
         lines += ["Your last check found a mistake:", f"    {mistake}"]
-    lines += [f"{n}.  {hint}" for n, hint in enumerate(ladder[:given], 1)]
-    if given < len(ladder):
-        more = f"one more: {command(f'hint {target.step}')}"
-        return [*lines, f"Hint {given} of {len(ladder)}; {more}"]
+    rungs = [f"{n}.  {rung}" for n, rung in enumerate(ladders[name][:given], 1)]
+    more = how or command(f"hint {target.step}")
+    return [*lines, *rungs, _rest(target, given, len(ladders[name]), more)]
+
+
+def _rest(target: Puzzle, given: int, count: int, how: str) -> str:
+    if given < count:
+        return f"Hint {given} of {count}; one more: {how}"
     spoil = command(f"solution {target.step} --spoil")
-    return [*lines, f"This was the last of {len(ladder)}; the solution: {spoil}"]
+    return f"This was the last of {count} hints; the solution: {spoil}"
 
 
 def hinted(target: Puzzle) -> list[holes.Hole]:

@@ -75,7 +75,8 @@ def resume(state: State) -> Puzzle:
 def spend(puzzle: Puzzle, seconds: float) -> None:
     """Add time that was spent on a step."""
     with changing() as state:
-        state.steps[puzzle.step].seconds += seconds
+        step = state.steps[puzzle.step]
+        step.seconds = round(step.seconds + seconds, 1)
 
 
 def rows(state: State, current: Puzzle | None = None) -> list[Text]:

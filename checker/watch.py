@@ -124,6 +124,8 @@ class Watch(AbstractContextManager["Watch"]):
             report.show_findings(self.verdict, self.console)
             self.console.print()
             self.console.print(report.link(self.place(self.verdict)), soft_wrap=True)
+            if not self.files()[-1].exists():
+                self.say("Waiting for the file; x puts the untouched one there.")
         self.show_prompt()
 
     def place(self, verdict: Report) -> str:
@@ -172,7 +174,7 @@ class Watch(AbstractContextManager["Watch"]):
             self.go(upcoming)
 
     def hint(self) -> None:
-        hint.show(hint.request(self.puzzle), self.console)
+        hint.show(hint.request(self.puzzle, "press h"), self.console)
         self.show_prompt()
 
     def show_list(self) -> None:
@@ -198,7 +200,7 @@ class Watch(AbstractContextManager["Watch"]):
 
     def reset(self) -> None:
         file = shown(FOLDER / self.puzzle.file)
-        self.say(f"Put {file} back to the start? A backup is kept. y/N")
+        self.say(f"Put {file} back to the start? A backup is kept. [y/N]")
         while not (answer := self.terminal.wait(60)):
             continue
         if answer != "y":
