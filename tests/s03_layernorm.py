@@ -523,6 +523,25 @@ RETURN = Mistake(
     "The method ends without a `return`: what it computed is lost.",
     raises=r"is None: is a `return` missing",
 )
+TRACING = (
+    Mistake(
+        "sizes-read-as-numbers",
+        "In a graph batch and seqlen are names, not numbers: there is no int to make "
+        "of them.",
+        raises=r"Int conversions only|SymbolicDim",
+    ),
+    Mistake(
+        "leaves-the-graph",
+        "In a graph tensors have no values yet: NumPy, item() and float() cannot read "
+        "them.",
+        raises=r"realize symbolic",
+    ),
+    Mistake(
+        "sizes-fixed",
+        "A size of batch or sequence is a number in the graph; it is a name there.",
+        raises=r"seqlen|batch",
+    ),
+)
 STARTS = "starts with a weight of ones and a bias of zeros, one for each feature"
 CALLS = "normalizes the features of each token, scales by weight and adds bias"
 
@@ -734,14 +753,7 @@ STEP = Step(
             expect=norm,
             needs=(CALLS,),
             where="LayerNorm.__call__",
-            mistakes=(
-                Mistake(
-                    "sizes-read-as-numbers",
-                    "In a graph batch and seqlen are names, not numbers: the sizes "
-                    "of the input cannot be turned into an int.",
-                    raises=r"SymbolicDim|StaticDim|symbolic|int\(\)|Expected",
-                ),
-            ),
+            mistakes=TRACING,
         ),
     ),
     compiled=Check(
