@@ -323,6 +323,13 @@ def encode_mistakes(text: str) -> tuple[Mistake, ...]:
             lambda got: got.dtype != np.int64 and same_ids(got),
         ),
         (
+            "repeated",
+            "The text is there more than once; a batch of one is [1, T].",
+            lambda got: got.ndim == 2
+            and got.shape[0] > 1
+            and all(same_ids(row) for row in got),
+        ),
+        (
             "special-tokens-added",
             "There are tokens around the text's own; encode adds no special tokens.",
             lambda got: 0 < got.size - len(right) <= 2 and added(got),
