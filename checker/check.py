@@ -395,10 +395,18 @@ def _problem(
         return [f"{errors.name_of(file)} {answers.stopped or 'gave no answer'}"]
     if result[0] == "error":
         return _relative(errors.explain(result[1], errors.name_of(file)), file)
-    found = check.accept(result[1]) if check.accept else None
+    found = _fault_of(check.accept, result[1]) if check.accept else None
     if found is None and check.expect is not None:
         found = difference(result[1], check.expect(), check.tolerance)
     return [] if found is None else [found]
+
+
+def _fault_of(accept: Callable[[Any], str | None], value: object) -> str | None:
+    """What a property finds; an answer without the form it looks at fails it too."""
+    try:
+        return accept(value)
+    except (TypeError, ValueError, KeyError, IndexError, AttributeError):
+        return f"got {show(value)}, which is not what this check looks at"
 
 
 def _relative(lines: list[str], file: str) -> list[str]:

@@ -4,6 +4,7 @@ A mistake is computed, never guessed: without a match nothing is said about caus
 """
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from checker.compare import same
@@ -32,6 +33,14 @@ def _shows(mistake: Mistake, answer: Result, tolerance: float) -> bool:
     if kind == "error":
         text = f"{value['type']}: {value['message']}"
         return bool(mistake.raises and re.search(mistake.raises, text))
-    if mistake.recognise is not None and mistake.recognise(value):
+    if mistake.recognise is not None and _recognises(mistake.recognise, value):
         return True
     return mistake.gives is not None and same(value, mistake.gives(), tolerance)
+
+
+def _recognises(recognise: Callable[[Any], bool], value: object) -> bool:
+    """False where the answer has not even the form that a judgement needs."""
+    try:
+        return bool(recognise(value))
+    except (TypeError, ValueError, KeyError, IndexError, AttributeError):
+        return False
