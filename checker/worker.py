@@ -17,9 +17,11 @@ import gc
 import importlib
 import importlib.abc
 import importlib.machinery
+import importlib.util
 import io
 import linecache
 import os
+import signal
 import sys
 import threading
 import traceback
@@ -153,13 +155,19 @@ def describe(error: BaseException, files: dict[str, dict[str, Any]]) -> dict[str
         frames.append([error.filename, error.lineno or 1, "", text])
     return {
         "type": type(error).__name__,
-        "message": str(error)[:4000],
+        "message": _message(error)[:4000],
         "unusable": isinstance(error, Unusable),
         "todo": isinstance(error, NotImplementedError) and bool(frames),
         "frames": frames[-6:],
         "shapes": shapes,
         "name": str(getattr(error, "name", None) or ""),
     }
+
+
+def _message(error: BaseException) -> str:
+    """What an exception says; MAX's "Failed to compile" says why only in its cause."""
+    message, cause = str(error), error.__cause__
+    return str(cause) if cause and message.startswith("Failed to compile") else message
 
 
 def _shapes(variables: dict[str, Any]) -> dict[str, str]:
@@ -249,6 +257,10 @@ def main() -> None:
     answers = os.fdopen(int(sys.argv[1]), "wb", buffering=0)
     requests = os.fdopen(os.dup(0), "rb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # input() finds an end of file
+    # MAX realizes a tensor in asyncio.run, which with Python's own handler for ^C in
+    # place prints the tensor into a message nobody sees: 3 s for [1024, 1024]. And ^C
+    # is the parent's to answer.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     prepare()
     worker = Worker(answers)
     worker.send({"ready": True})
