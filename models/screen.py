@@ -20,10 +20,9 @@ def working(title: str) -> Iterator[None]:
 
     A terminal shows a spinner; anything else gets two plain lines.
     """
-    console = Console()
     started = time.perf_counter()
-    if console.is_terminal:
-        with console.status(f"{title} …"):
+    if sys.stdout.isatty():
+        with Console().status(f"{title} …"):
             yield
     else:
         print(f"{title} …", flush=True)
