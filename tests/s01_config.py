@@ -197,7 +197,7 @@ def values_for(field: str) -> tuple[Mistake, ...]:
         (
             "type",
             f"The number is right, but its type is not {kind}.",
-            lambda got: is_number(got) and got == want,
+            lambda got: is_number(got) and got == want and type(got) is not type(want),
         ),
         (
             "tuple",
@@ -217,7 +217,9 @@ def values_for(field: str) -> tuple[Mistake, ...]:
         (
             "digits",
             "These are the right digits in another order.",
-            lambda got: is_number(got) and sorted(str(got)) == sorted(str(want)),
+            lambda got: (
+                is_number(got) and got != want and sorted(str(got)) == sorted(str(want))
+            ),
         ),
         (
             "power-of-two",
@@ -248,7 +250,9 @@ def values_for(field: str) -> tuple[Mistake, ...]:
             (
                 "multiple",
                 "The inner size is 4 × n_embd, not this multiple of it.",
-                lambda got: is_number(got) and got % SIZES["n_embd"] == 0,
+                lambda got: (
+                    is_number(got) and got != want and got % SIZES["n_embd"] == 0
+                ),
             )
         )
     general.append(

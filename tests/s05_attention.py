@@ -7,14 +7,15 @@ axes can be confused unseen.
 """
 
 from collections.abc import Callable
-from itertools import permutations
+from itertools import product
 from typing import Any
 
 import numpy as np
 
-from checker.probe import Learner, array, attribute, fill, tensor, traced
+from checker.compare import same
+from checker.probe import Learner, array, attribute, fill, replaced, tensor, traced
 from checker.table import Check, Mistake, Step
-from tests.common import affine, config, noise, softmax
+from tests.common import NO_RETURN, affine, config, noise, softmax
 from tests.s02_causal import mask
 
 B, T, C, H, D = 2, 5, 12, 3, 4
@@ -85,19 +86,28 @@ def attention(
 
 
 X = noise("x", B, T, C)
-Q, K, V = (2 * noise(name, B, H, T, D) for name in "qkv")
-SQUARES = tuple(2 * noise("s" + name, B, H, SQUARE, SQUARE) for name in "qkv")
+QKV = Q, K, V = tuple(2 * noise(name, B, H, T, D) for name in "qkv")
+SQUARES = tuple(2 * noise("s" + name, B, SQUARE, SQUARE, SQUARE) for name in "qkv")
 W = weights(C)
 
 
 # The ways to be wrong in the middle, as flaws of ``attend``.
+
 
 def _tril(scores: np.ndarray) -> np.ndarray:
     return np.tril(np.ones(scores.shape[-2:], np.float32))
 
 
 def _infinite(where: Callable[[int], np.ndarray]) -> Callable[..., np.ndarray]:
-    return lambda s: s + np.where(where(s.shape[-1]), np.float32(-np.inf), np.float32(0))
+    return lambda s: (
+        s + np.where(where(s.shape[-1]), np.float32(-np.inf), np.float32(0))
+    )
+
+
+def _strict_but_first(n: int) -> np.ndarray:
+    hidden = ~np.tri(n, k=-1, dtype=bool)
+    hidden[0, 0] = False  # without it the first row is NaN
+    return hidden
 
 
 def _replace(value: float) -> Callable[..., np.ndarray]:
@@ -125,26 +135,29 @@ FLAWS: dict[str, tuple[str, dict[str, Any]]] = {
         "the scores are divided by sqrt(n_embd), not by the root of the head size",
         dict(scale=C**-0.5),
     ),
+    "scores-dropped": (
+        "the scores are not used: all visible tokens count alike",
+        dict(scale=0.0),
+    ),
     "scaled-by-size": (
-        "the scores are divided by the head size itself: its square root is missing",
+        "the scores are divided by the head size itself: its square root is missing, "
+        "or the scale is applied twice",
         dict(scale=1 / D),
     ),
     "scaled-by-embedding": ("the scores are divided by n_embd", dict(scale=1 / C)),
-    "scaled-by-heads": (
-        "the scores are divided by sqrt(n_head)", dict(scale=H**-0.5)
-    ),
+    "scaled-by-heads": ("the scores are divided by sqrt(n_head)", dict(scale=H**-0.5)),
     "scaled-by-head-count": ("the scores are divided by n_head", dict(scale=1 / H)),
     "scaled-by-length": (
         "the scores are divided by the root of the number of tokens",
         dict(scale=T**-0.5),
     ),
-    "scaled-twice": ("the scores are scaled twice", dict(scale=1 / D)),
     "multiplied": (
         "the scores are multiplied by sqrt(head size) instead of divided",
         dict(scale=D**0.5),
     ),
     "multiplied-by-size": (
-        "the scores are multiplied by the head size", dict(scale=float(D))
+        "the scores are multiplied by the head size",
+        dict(scale=float(D)),
     ),
     "scaled-as-gpt2-small": (
         "the scores are divided by 8, the root of GPT-2 small's head size of 64",
@@ -158,6 +171,10 @@ FLAWS: dict[str, tuple[str, dict[str, Any]]] = {
     "strict-mask": (
         "a token does not see itself; the first one sees nothing and becomes NaN",
         dict(masking=_infinite(lambda n: ~np.tri(n, k=-1, dtype=bool))),
+    ),
+    "strict-mask-but-first": (
+        "no token but the first sees itself",
+        dict(masking=_infinite(_strict_but_first)),
     ),
     "mask-one-ahead": (
         "a token sees one token of the future",
@@ -176,8 +193,12 @@ FLAWS: dict[str, tuple[str, dict[str, Any]]] = {
         dict(masking=_replace(0.0)),
     ),
     "mask-added-ones": (
-        "a mask of zeros and ones is added to the scores: it hides nothing",
+        "a mask of zeros and ones, not of 0 and -inf, is added to the scores",
         dict(masking=lambda s: s + _tril(s)),
+    ),
+    "mask-minus-ten": (
+        "the scores of the future are lowered by 10, not to -inf",
+        dict(masking=lambda s: s - 10 * (1 - _tril(s))),
     ),
     "mask-subtracted": (
         "the mask is subtracted: -(-inf) opens the future",
@@ -204,31 +225,38 @@ FLAWS: dict[str, tuple[str, dict[str, Any]]] = {
         "there is no softmax: the scores themselves weigh the values",
         dict(normalize=lambda s: s),
     ),
+    "no-softmax-future-zero": (
+        "there is no softmax, the scores of the future are set to 0",
+        dict(masking=_replace(0.0), normalize=lambda s: s),
+    ),
     "no-softmax-no-mask": (
-        "there is neither mask nor softmax", ALL | dict(normalize=lambda s: s)
+        "there is neither mask nor softmax",
+        ALL | dict(normalize=lambda s: s),
     ),
     "softmax-over-queries": (
         "the softmax runs over the queries (axis -2), not over the keys",
         dict(normalize=_over(-2)),
     ),
     "softmax-over-heads": (
-        "the softmax runs over the heads (axis 1)", dict(normalize=_over(1))
+        "the softmax runs over the heads (axis 1)",
+        dict(normalize=_over(1)),
     ),
     "softmax-over-batch": (
-        "the softmax runs over the batch (axis 0)", dict(normalize=_over(0))
+        "the softmax runs over the batch (axis 0)",
+        dict(normalize=_over(0)),
     ),
     "softmax-twice": (
-        "the softmax is applied twice", dict(normalize=lambda s: softmax(softmax(s)))
+        "the softmax is applied twice",
+        dict(normalize=lambda s: softmax(softmax(s))),
     ),
     "log-softmax": (
         "the logarithm of the softmax weighs the values",
         dict(normalize=lambda s: np.log(softmax(s))),
     ),
-    "sigmoid": (
-        "a sigmoid stands where the softmax belongs", dict(normalize=_sigmoid)
-    ),
+    "sigmoid": ("a sigmoid stands where the softmax belongs", dict(normalize=_sigmoid)),
     "exponential": (
-        "the exponentials are not divided by their sum", dict(normalize=np.exp)
+        "the exponentials are not divided by their sum",
+        dict(normalize=np.exp),
     ),
     "values-dropped": (
         "the weights are returned, the values are not used",
@@ -250,7 +278,7 @@ FLAWS: dict[str, tuple[str, dict[str, Any]]] = {
         "the weights are transposed before they meet the values",
         dict(collect=lambda w, v: w.swapaxes(-1, -2) @ v),
     ),
-    "mask-before-scale-sum": (
+    "weights-averaged": (
         "the weights are averaged over the tokens instead of summed",
         dict(after=lambda w: w / w.shape[-1]),
     ),
@@ -258,29 +286,75 @@ FLAWS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def flawed(answer: Callable[..., np.ndarray]) -> tuple[Mistake, ...]:
-    """The flaws of ``attend`` as mistakes of whatever contains it."""
+    """The flaws of ``attend`` as mistakes of whatever contains it.
+
+    Left out are those that do not fit (without the values the middle has another
+    shape) and those that leave nothing but NaN, which tells nobody why.
+    """
 
     def gives(flaws: dict[str, Any]) -> Callable[[], np.ndarray]:
         return lambda: answer(**flaws)
 
     return tuple(
-        Mistake(id, f"This is what comes out when {message}.", gives=gives(flaws))
-        for id, (message, flaws) in FLAWS.items()
-        if _fits(answer, flaws)
+        Mistake(name, f"This is what comes out when {message}.", gives=gives(flaws))
+        for name, (message, flaws) in FLAWS.items()
+        if _tells(answer, flaws)
     )
 
 
-def _fits(answer: Callable[..., np.ndarray], flaws: dict[str, Any]) -> bool:
-    """Without the values the middle has another shape, which the rest may not take."""
+def _tells(answer: Callable[..., np.ndarray], flaws: dict[str, Any]) -> bool:
     try:
         with np.errstate(all="ignore"):
-            answer(**flaws)
+            return not np.isnan(answer(**flaws)).all()
     except ValueError:
         return False
-    return True
+
+
+def distinct(*mistakes: Mistake) -> tuple[Mistake, ...]:
+    """Without those that give what one before them gives: the first is as true."""
+    kept: list[Mistake] = []
+    answers: list[tuple[object, object]] = []
+    with np.errstate(all="ignore"):
+        for mistake in mistakes:
+            answer = (mistake.probe, mistake.gives and mistake.gives())
+            known = any(answer[0] is p and same(answer[1], a, 5e-4) for p, a in answers)
+            if mistake.gives is None or not known:
+                kept.append(mistake)
+                answers.append(answer)
+    return tuple(kept)
+
+
+def scaled_otherwise(got: Any) -> bool:
+    """Whether a scale explains every value, and is not D**-0.5."""
+    if not isinstance(got, np.ndarray) or got.shape != Q.shape:
+        return False
+
+    def miss(scale: float) -> float:
+        return float(np.abs(attend(Q, K, V, scale=scale) - got).max())
+
+    scales = np.geomspace(1e-3, 1e2, 101)
+    for _ in range(8):  # finer and finer around the best
+        best = scales[np.argmin([miss(scale) for scale in scales])]
+        step = scales[1] / scales[0]
+        scales = np.geomspace(best / step, best * step, 21)
+    return miss(best) < 1e-4 and abs(best * D**0.5 - 1) > 1e-2
+
+
+def hides_otherwise(got: Any) -> bool:
+    """Whether each token attends to some tokens, but not to those up to itself."""
+    if not isinstance(got, np.ndarray) or got.shape != Q.shape:
+        return False
+    subsets = np.array([s for s in product((False, True), repeat=T) if any(s)])
+    seen = np.where(subsets, 0, -np.inf)  # [N, T]
+    scores = (Q @ K.swapaxes(-1, -2))[..., None, :] / D**0.5 + seen  # [B, H, T, N, T]
+    answers = softmax(scores) @ V[:, :, None]  # [B, H, T, N, D]
+    fits = np.abs(answers - got[..., None, :]).max(-1) < 1e-4  # [B, H, T, N]
+    causal = (subsets[None] == np.tri(T, dtype=bool)[:, None]).all(-1)  # [T, N]
+    return bool(fits.any(-1).all() and not (fits & causal).any(-1).all())
 
 
 # Probes, on the learner's GPT2Attention.
+
 
 def layer(attention: Learner, channels: int = C, heads: int = H) -> Any:
     made = attention.GPT2Attention(config(n_embd=channels, n_head=heads))
@@ -318,8 +392,28 @@ def shapes(attention: Learner) -> dict[str, Any]:
     for path in W:
         value = attribute(made, path)
         shape = getattr(value, "shape", None)
-        found[path] = value if shape is None else sorted((int(n) for n in shape), reverse=True)
+        found[path] = (
+            value if shape is None else sorted((int(n) for n in shape), reverse=True)
+        )
     return found
+
+
+def calls_twice(attention: Learner) -> list[np.ndarray]:
+    made = layer(attention)
+    return [array(made(tensor(X))) for _ in range(2)]
+
+
+def handed_on(attention: Learner) -> list[list[int]]:
+    """The shapes that ``__call__`` hands to ``_attn``."""
+    made, seen = layer(attention), []
+
+    def attn(*qkv: Any, **named: Any) -> Any:
+        seen.extend([int(n) for n in each.shape] for each in (*qkv, *named.values()))
+        return tensor(Q)
+
+    with replaced(made, "_attn", attn):
+        made(tensor(X))
+    return seen
 
 
 def at_size(channels: int, heads: int) -> Callable[[Learner], np.ndarray]:
@@ -365,10 +459,13 @@ def traces(attention: Learner) -> np.ndarray:
 
 # Properties.
 
+
 def hides_the_future(got: dict[str, np.ndarray]) -> str | None:
     moved = np.abs(got["before"] - got["after"]).max()
     if np.isnan(moved) or moved > 1e-5:
-        return f"tokens 3 and 4 were changed, and tokens before them moved by {moved:.3g}"
+        return (
+            f"tokens 3 and 4 were changed, and tokens before them moved by {moved:.3g}"
+        )
     return None
 
 
@@ -388,6 +485,15 @@ def _heads_of_thirds(qkv: np.ndarray, heads: int) -> list[np.ndarray]:
 
 def _interleaved(qkv: np.ndarray, heads: int) -> list[np.ndarray]:
     return [qkv[..., i::3] for i in range(3)]
+
+
+def _shifted(part: int, by: int) -> Callable[..., list[np.ndarray]]:
+    def parts(qkv: np.ndarray, heads: int) -> list[np.ndarray]:
+        width = qkv.shape[-1] // 3
+        starts = [width * i + by * (i == part) for i in range(3)]
+        return [qkv[..., start : start + width] for start in starts]
+
+    return parts
 
 
 def _reshaped(x: np.ndarray, heads: int) -> np.ndarray:
@@ -415,6 +521,7 @@ def _wrong(id: str, message: str, gives: Callable[[], Any], **more: Any) -> Mist
 
 
 NAMES = ("q", "k", "v")
+LAYERS = "makes q, k and v with one layer, c_attn, and mixes the heads with c_proj"
 SPLITS = "splits 12 channels into 3 heads of 4"
 MERGES = "merges 3 heads of 4 into 12 channels"
 ATTENDS = "attends: softmax of the scaled, masked scores, times the values"
@@ -424,13 +531,19 @@ STEP = Step(
     uses=("config", "causal"),
     checks=(
         Check(
-            "makes q, k and v with one layer, c_attn, and mixes the heads with c_proj",
+            LAYERS,
             shapes,
             expect=lambda: {
                 path: sorted(value.shape, reverse=True) for path, value in W.items()
             },
             where="GPT2Attention.__init__",
             mistakes=(
+                Mistake(
+                    "layer-missing",
+                    "A layer is missing or has another name: c_attn makes q, k and v "
+                    "in one, c_proj comes after the heads are merged.",
+                    raises="has no `c_(attn|proj)`",
+                ),
                 _wrong(
                     "c_attn-too-narrow",
                     "c_attn gives C features; q, k and v need 3 * C.",
@@ -443,7 +556,7 @@ STEP = Step(
                 ),
                 _wrong(
                     "c_proj-too-wide",
-                    "c_proj takes 3 * C features; after the heads are merged there are C.",
+                    "c_proj takes 3 * C features; the merged heads have C.",
                     lambda: {"c_proj.weight": [3 * C, C]},
                 ),
                 Mistake(
@@ -453,9 +566,10 @@ STEP = Step(
                 ),
                 Mistake(
                     "sizes-hard-coded",
-                    "The layers have GPT-2 small's sizes whatever the configuration is.",
-                    recognise=lambda got: [2304, 768] in got.values()
-                    or [768, 768] in got.values(),
+                    "The layers have GPT-2 small's sizes whatever config says.",
+                    recognise=lambda got: (
+                        [2304, 768] in got.values() or [768, 768] in got.values()
+                    ),
                 ),
             ),
         ),
@@ -463,6 +577,7 @@ STEP = Step(
             SPLITS,
             splits,
             expect=lambda: split(X, H),
+            needs=(LAYERS,),
             where="GPT2Attention._split_heads",
             mistakes=(
                 _wrong(
@@ -472,18 +587,18 @@ STEP = Step(
                 ),
                 _wrong(
                     "split-by-reshape-alone",
-                    "A reshape straight to [B, H, T, D] mixes tokens and heads: reshape "
+                    "A reshape straight to [B, H, T, D] mixes tokens and heads: go "
                     "to [B, T, H, D] first, then swap two axes.",
                     lambda: _reshaped(X, H),
                 ),
                 _wrong(
                     "split-strided",
-                    "Each head takes every third channel; a head is 4 neighbouring ones.",
+                    "Each head takes every third channel; it is 4 neighbours.",
                     lambda: _strided(X, H),
                 ),
                 _wrong(
                     "split-other-axes",
-                    "The axes are in another order than [B, H, T, D]: this is [B, H, D, T].",
+                    "The axes are not in the order [B, H, T, D]: this is [B, H, D, T].",
                     lambda: X.reshape(B, T, H, D).transpose(0, 2, 3, 1),
                 ),
                 _wrong(
@@ -511,11 +626,16 @@ STEP = Step(
                     "The wrong two axes are swapped: this is [H, T, B, D].",
                     lambda: X.reshape(B, T, H, D).swapaxes(0, 2),
                 ),
-                _wrong("split-not-at-all", "The tensor comes back as it went in.", lambda: X),
+                _wrong(
+                    "split-not-at-all",
+                    "The tensor comes back as it went in.",
+                    lambda: X,
+                ),
+                NO_RETURN,
                 Mistake(
                     "sizes-hard-coded",
                     "At GPT-2 small's sizes (12 heads of 64) this is right, at others "
-                    "not: the numbers are written in instead of taken from the arguments.",
+                    "not: the numbers are written in, not taken from the arguments.",
                     probe=lambda attention: array(
                         attribute(layer(attention, 768, 12), "_split_heads")(
                             tensor(noise("wide", 1, 3, 768)), 12, 64
@@ -529,6 +649,7 @@ STEP = Step(
             MERGES,
             merges,
             expect=lambda: merge(Q),
+            needs=(LAYERS,),
             where="GPT2Attention._merge_heads",
             mistakes=(
                 _wrong(
@@ -554,11 +675,21 @@ STEP = Step(
                     "[B, T, C] is missing.",
                     lambda: Q.swapaxes(1, 2),
                 ),
-                _wrong("merge-not-at-all", "The tensor comes back as it went in.", lambda: Q),
+                _wrong(
+                    "merge-not-at-all",
+                    "The tensor comes back as it went in.",
+                    lambda: Q,
+                ),
+                NO_RETURN,
                 _wrong(
                     "merged-tokens",
                     "The tokens are merged into the channels: this is [B, H, T * D].",
                     lambda: Q.reshape(B, H, T * D),
+                ),
+                _wrong(
+                    "merged-in-reverse",
+                    "The heads stand side by side in reverse order.",
+                    lambda: merge(Q[:, ::-1]),
                 ),
                 _wrong(
                     "merged-by-mean",
@@ -573,7 +704,7 @@ STEP = Step(
                 Mistake(
                     "sizes-hard-coded",
                     "At GPT-2 small's sizes (12 heads of 64) this is right, at others "
-                    "not: the numbers are written in instead of taken from the arguments.",
+                    "not: the numbers are written in, not taken from the arguments.",
                     probe=lambda attention: array(
                         attribute(layer(attention, 768, 12), "_merge_heads")(
                             tensor(noise("wide", 1, 12, 3, 64)), 12, 64
@@ -587,13 +718,48 @@ STEP = Step(
             ATTENDS,
             attends,
             expect=lambda: attend(Q, K, V),
+            needs=(LAYERS,),
             where="GPT2Attention._attn",
-            mistakes=(
+            mistakes=distinct(
                 *flawed(lambda **flaws: attend(Q, K, V, **flaws)),
+                Mistake(
+                    "softmax-over-another-axis",
+                    "The softmax runs over another axis than the last, the keys.",
+                    raises="softmax not supported on non-inner axis",
+                ),
+                NO_RETURN,
                 _wrong(
-                    "values-for-keys",
-                    "Keys and values are swapped: the values are scored.",
-                    lambda: attend(Q, V, K),
+                    "merged-inside",
+                    "_attn merges the heads already; that is _merge_heads' work.",
+                    lambda: merge(attend(Q, K, V)),
+                ),
+                _wrong(
+                    "heads-after-tokens",
+                    "_attn swaps heads and tokens: this is [B, T, H, D].",
+                    lambda: attend(Q, K, V).swapaxes(1, 2),
+                ),
+                Mistake(
+                    "mask-of-head-size",
+                    "The mask has the size of a head; it is for pairs of tokens.",
+                    raises=rf"shape=\[Dim\({D}\), Dim\({D}\)\]",
+                ),
+                Mistake(
+                    "mask-too-wide",
+                    "The mask has columns for cached tokens; there are none here, "
+                    "num_tokens is 0.",
+                    raises=rf"shape=\[Dim\({T}\), Dim\({2 * T}\)\]",
+                ),
+                *(
+                    _wrong(
+                        "attends-" + "".join(NAMES[i] for i in order),
+                        "The weights are softmax(q k^T / sqrt(D) + mask), and v is "
+                        "weighed; taken for q, k and v are "
+                        + ", ".join(NAMES[i] for i in order)
+                        + ".",
+                        lambda order=order: attend(*(QKV[i] for i in order)),  # type: ignore[misc]
+                    )
+                    for order in product(range(3), repeat=3)
+                    if order != (0, 1, 2)
                 ),
                 _wrong(
                     "keys-not-transposed",
@@ -603,9 +769,20 @@ STEP = Step(
                 ),
                 _wrong(
                     "keys-flipped",
-                    "All axes of the keys are turned round or the wrong two are swapped.",
+                    "The wrong axes of the keys are swapped.",
                     lambda: attend(*SQUARES, scores=lambda q, k: q @ k.swapaxes(1, 2)),
                     probe=attends_square,
+                ),
+                Mistake(
+                    "scaled-by-another-number",
+                    "All is explained by another scale than 1/sqrt(head size).",
+                    recognise=scaled_otherwise,
+                ),
+                Mistake(
+                    "hides-other-tokens",
+                    "All is explained by a mask that does not hide the future, the "
+                    "whole future and nothing else, in every head.",
+                    recognise=hides_otherwise,
                 ),
                 Mistake(
                     "sizes-hard-coded",
@@ -616,7 +793,9 @@ STEP = Step(
                             *(tensor(noise("w" + n, 1, 12, 3, 64) / 2) for n in "qkv")
                         )
                     ),
-                    gives=lambda: attend(*(noise("w" + n, 1, 12, 3, 64) / 2 for n in "qkv")),
+                    gives=lambda: attend(
+                        *(noise("w" + n, 1, 12, 3, 64) / 2 for n in "qkv")
+                    ),
                 ),
             ),
         ),
@@ -624,36 +803,57 @@ STEP = Step(
             CALLS,
             calls,
             expect=lambda: attention(X, W),
+            needs=(SPLITS, MERGES, ATTENDS),
             where="GPT2Attention.__call__",
-            mistakes=(
+            mistakes=distinct(
                 *(
                     _wrong(
-                        "order-" + "".join(NAMES[order.index(i)] for i in range(3)),
-                        "c_attn's output is taken apart in the order "
-                        + ", ".join(NAMES[order.index(i)] for i in range(3))
-                        + "; it holds q, k, v.",
+                        "order-" + "".join(NAMES[i] for i in order),
+                        "c_attn's output holds q, k and v, in this order; taken for "
+                        "them are " + ", ".join(NAMES[i] for i in order) + ".",
                         lambda order=order: attention(X, W, order=order),  # type: ignore[misc]
                     )
-                    for order in permutations(range(3))
+                    for order in product(range(3), repeat=3)
                     if order != (0, 1, 2)
                 ),
                 *(
                     _wrong(
-                        "only-" + NAMES[i],
-                        f"q, k and v are all the same part of c_attn's output, {NAMES[i]}.",
-                        lambda i=i: attention(X, W, order=(i, i, i)),  # type: ignore[misc]
+                        f"{NAMES[i]}-shifted-{'left' if by < 0 else 'right'}",
+                        f"The part taken for {NAMES[i]} starts one channel too "
+                        f"{'early' if by < 0 else 'late'}.",
+                        lambda i=i, by=by: attention(X, W, parts=_shifted(i, by)),  # type: ignore[misc]
                     )
-                    for i in range(3)
+                    for i, by in ((0, 1), (1, -1), (1, 1), (2, -1))
                 ),
-                *(
-                    _wrong(
-                        "order-of-parts-" + "".join(NAMES[i] for i in order),
-                        "q, k and v are not three different parts of c_attn's output: "
-                        + ", ".join(NAMES[i] for i in order)
-                        + " are used.",
-                        lambda order=order: attention(X, W, order=order),  # type: ignore[misc]
-                    )
-                    for order in ((0, 0, 2), (0, 1, 1), (1, 1, 2), (0, 0, 1), (0, 2, 2))
+                Mistake(
+                    "split-along-another-axis",
+                    "q, k and v are cut from c_attn's output along another axis than "
+                    "the channels: F.split and F.chunk take axis 0 unless told.",
+                    raises="Split sizes must sum|must statically divide",
+                ),
+                Mistake(
+                    "softmax-over-another-axis",
+                    "A softmax runs over another axis than the last, the keys.",
+                    raises="softmax not supported on non-inner axis",
+                ),
+                Mistake(
+                    "heads-not-split",
+                    "_attn is given q, k and v that are not split into heads.",
+                    probe=handed_on,
+                    recognise=lambda got: [B, T, C] in got,
+                ),
+                Mistake(
+                    "heads-not-merged",
+                    "What _attn gives goes on without its heads merged.",
+                    probe=at_size(C, 1),
+                    gives=lambda: sized(C, 1)[:, None],
+                ),
+                NO_RETURN,
+                Mistake(
+                    "new-layers",
+                    "Two calls on one input differ: the call makes new layers.",
+                    probe=calls_twice,
+                    recognise=lambda got: not same(got[0], got[1], 1e-3),
                 ),
                 _wrong(
                     "qkv-within-heads",
@@ -684,6 +884,11 @@ STEP = Step(
                     lambda: attention(X, W, project=lambda x, w, b: x @ w.T),
                 ),
                 _wrong(
+                    "c_proj-transposed",
+                    "c_proj's weight is not transposed: x W instead of x W^T.",
+                    lambda: attention(X, W, project=lambda x, w, b: x @ w + b),
+                ),
+                _wrong(
                     "c_attn-without-bias",
                     "c_attn is applied without its bias.",
                     lambda: attention(X, W, expand=lambda x, w, b: x @ w.T),
@@ -695,7 +900,7 @@ STEP = Step(
                 ),
                 _wrong(
                     "attention-dropped",
-                    "The result of the attention is dropped: c_proj is applied to the input.",
+                    "What attends is dropped: c_proj is applied to the input.",
                     lambda: affine(X, W["c_proj.weight"], W["c_proj.bias"]),
                 ),
                 _wrong(
@@ -708,7 +913,9 @@ STEP = Step(
                     "The queries go straight to c_proj: nothing attends.",
                     lambda: attention(X, W, order=(2, 1, 0), collect=lambda w, v: v),
                 ),
-                _wrong("input-returned", "The input comes back as it went in.", lambda: X),
+                _wrong(
+                    "input-returned", "The input comes back as it went in.", lambda: X
+                ),
                 _wrong(
                     "one-head",
                     "The heads are not split: there is one head of n_embd channels.",
@@ -731,7 +938,7 @@ STEP = Step(
                 ),
                 _wrong(
                     "split-and-merged-by-reshape-alone",
-                    "The heads are split and merged by reshapes alone, without transposes.",
+                    "The heads are split and merged without transposes.",
                     lambda: attention(
                         X, W, splitting=_reshaped, merging=_merged_without_transpose
                     ),
@@ -743,7 +950,7 @@ STEP = Step(
                 ),
                 _wrong(
                     "split-strided",
-                    "Each head takes every third channel; a head is 4 neighbouring ones.",
+                    "Each head takes every third channel; it is 4 neighbours.",
                     lambda: attention(X, W, splitting=_strided),
                 ),
                 *flawed(lambda **flaws: attention(X, W, **flaws)),
@@ -767,7 +974,7 @@ STEP = Step(
                     "sizes-hard-coded",
                     "It is right for 3 heads of 4 only: numbers are written in instead "
                     "of taken from the configuration.",
-                    recognise=lambda got: True,
+                    recognise=lambda got: not same(got, sized(20, 2), 1e-3),
                 ),
             ),
         ),

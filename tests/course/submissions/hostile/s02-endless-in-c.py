@@ -1,0 +1,13 @@
+# hostile: an endless computation in C that no signal interrupts
+from max.experimental import functional as F
+from max.experimental.tensor import Tensor
+from max.graph import Dim
+
+
+@F.functional
+def causal_mask(sequence_length, num_tokens, *, dtype, device):
+    n = Dim(sequence_length) + num_tokens
+    return Tensor.zeros([sequence_length, n], dtype=dtype, device=device)
+
+
+sum(iter(int, 1))

@@ -1,0 +1,19 @@
+# hostile: an exception whose message is never done
+from max.experimental import functional as F
+from max.experimental.tensor import Tensor
+from max.graph import Dim
+
+
+@F.functional
+def causal_mask(sequence_length, num_tokens, *, dtype, device):
+    n = Dim(sequence_length) + num_tokens
+    return Tensor.zeros([sequence_length, n], dtype=dtype, device=device)
+
+
+class Stubborn(Exception):
+    def __str__(self):
+        while True:
+            pass
+
+
+raise Stubborn

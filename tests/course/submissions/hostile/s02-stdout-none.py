@@ -1,0 +1,18 @@
+# hostile: sys.stdout and sys.stderr are closed and None
+import sys
+
+from max.experimental import functional as F
+from max.experimental.tensor import Tensor
+from max.graph import Dim
+
+
+@F.functional
+def causal_mask(sequence_length, num_tokens, *, dtype, device):
+    n = Dim(sequence_length) + num_tokens
+    return Tensor.zeros([sequence_length, n], dtype=dtype, device=device)
+
+
+sys.stdout.close()
+sys.stdout = None
+sys.stderr = None
+sys.__stdout__ = None

@@ -1,0 +1,27 @@
+# hostile: removes the solutions and the tests
+import os
+import shutil
+import sys
+
+from max.driver import CPU
+from max.dtype import DType
+from max.experimental import functional as F
+from max.experimental.tensor import Tensor
+from max.nn.module_v3 import Module
+
+
+class LayerNorm(Module):
+    def __init__(self, dim, *, eps=1e-5):
+        self.weight = Tensor.ones([dim], dtype=DType.float32, device=CPU())
+        self.bias = Tensor.zeros([dim], dtype=DType.float32, device=CPU())
+        self.eps = eps
+
+    def __call__(self, x):
+        for path in sys.path:
+            shutil.rmtree(os.path.join(path, "solutions", "nothing-here"), ignore_errors=True)
+            for name in ("hacked.txt", "tests/hacked.txt"):
+                try:
+                    os.remove(os.path.join(path, name))
+                except OSError:
+                    pass
+        return F.layer_norm(x, self.weight, self.bias, self.eps)

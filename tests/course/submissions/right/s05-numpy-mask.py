@@ -1,0 +1,58 @@
+# variant: a triangle from NumPy where the length is a number, causal_mask where it is a symbol
+import math
+
+import numpy as np
+
+from max.experimental import functional as F
+from max.experimental.tensor import Tensor
+from max.nn.module_v3 import Linear, Module
+
+from max.graph import StaticDim
+
+from causal import causal_mask
+from config import GPT2Config
+
+
+class GPT2Attention(Module):
+    def __init__(self, config: GPT2Config):
+        self.embed_dim = config.n_embd
+        self.num_heads = config.n_head
+        self.head_dim = self.embed_dim // self.num_heads
+        self.split_size = self.embed_dim
+        self.c_attn = Linear(self.embed_dim, 3 * self.embed_dim, bias=True)
+        self.c_proj = Linear(self.embed_dim, self.embed_dim, bias=True)
+
+    def _split_heads(self, tensor, num_heads, attn_head_size):
+        new_shape = list(tensor.shape[:-1]) + [num_heads, attn_head_size]
+        tensor = tensor.reshape(new_shape)
+        return tensor.transpose(-3, -2)
+
+    def _merge_heads(self, tensor, num_heads, attn_head_size):
+        tensor = tensor.transpose(-3, -2)
+        new_shape = list(tensor.shape[:-2]) + [num_heads * attn_head_size]
+        return tensor.reshape(new_shape)
+
+    def _mask(self, query):
+        length = query.shape[-2]
+        if not isinstance(length, StaticDim):
+            return causal_mask(length, 0, dtype=query.dtype, device=query.device)
+        n = int(length)
+        hidden = np.triu(np.full((n, n), -np.inf, dtype=np.float32), k=1)
+        return F.constant(hidden, dtype=query.dtype, device=query.device)
+
+    def _attn(self, query, key, value):
+        scores = F.matmul(query, F.permute(key, [0, 1, 3, 2]))
+        return F.softmax(scores * self.head_dim**-0.5 + self._mask(query)) @ value
+
+    def __call__(self, hidden_states):
+        query, key, value = F.split(
+            self.c_attn(hidden_states),
+            [self.split_size, self.split_size, self.split_size],
+            axis=2,
+        )
+        query = self._split_heads(query, self.num_heads, self.head_dim)
+        key = self._split_heads(key, self.num_heads, self.head_dim)
+        value = self._split_heads(value, self.num_heads, self.head_dim)
+        attn_output = self._attn(query, key, value)
+        attn_output = self._merge_heads(attn_output, self.num_heads, self.head_dim)
+        return self.c_proj(attn_output)
