@@ -7,6 +7,7 @@ probe, or the reason why there is none.
 import contextlib
 import fcntl
 import os
+import secrets
 import select
 import selectors
 import shutil
@@ -14,6 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -26,20 +28,24 @@ from checker.table import ROOT
 
 SHOWN_LINES = 40
 SHOWN_WIDTH = 200
+SCRATCH = "CHECKER_SCRATCH"
+"""Names the scratch directory in a worker's environment, by which strays are found."""
 TICK = 0.05
 """Seconds between two looks at a worker's memory and clock."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a worker may use: seconds per probe and step, bytes of memory and output."""
+    """What a worker may use: seconds to import MAX, for each probe, for a step and for
+    MAX to compile; bytes of memory, of what is printed and of what is answered."""
 
     start: float = 60.0
     probe: float = 10.0
-    step: float = 30.0
+    step: float = 20.0
     compile: float = 900.0
     memory: int = 2 * 2**30
     output: int = 10 * 2**20
+    answer: int = 64 * 2**20
 
 
 @dataclass
@@ -57,11 +63,48 @@ class Answers:
     printed: list[str] = field(default_factory=list)
     stopped: str = ""
     during: str = ""
+    done: bool = False
+
+    def take(self, message: object, awaited: list[str]) -> bool:
+        """Note one message; False if it is not one that can come now.
+
+        ``awaited`` are the probes that have not begun, in the order of the request.
+        """
+        match message:
+            case {"begin": at} if awaited and key(at) == awaited[0]:
+                self.during = awaited.pop(0)
+            case {"at": "load", "value": dict(lines)} if self.during == "load":
+                self.definitions = lines
+            case {"at": at, "value": value} if self._answers(at):
+                self.results[self.during] = ("value", value)
+            case {"at": at, "error": dict(error)} if self._answers(at):
+                self.results[self.during] = ("error", _error(error))
+            case {"done": list(found)}:
+                self.violations, self.done = [_plain(str(each)) for each in found], True
+            case _:
+                return False
+        return True
+
+    def _answers(self, at: object) -> bool:
+        return key(at) == self.during and self.during not in self.results
+
+
+def _error(error: dict[str, Any]) -> dict[str, Any]:
+    """An exception as it came from the worker, fit to be shown."""
+    texts = {name: str(error.get(name, "")) for name in ("type", "message", "name")}
+    flags = {name: error.get(name) is True for name in ("unusable", "todo")}
+    frames = [
+        [str(path), int(line), str(function), _plain(str(code))]
+        for path, line, function, code in error.get("frames", [])
+    ]
+    shapes = {_plain(str(n)): str(v) for n, v in dict(error.get("shapes", {})).items()}
+    lines = {name: "\n".join(map(_plain, t.split("\n"))) for name, t in texts.items()}
+    return {**lines, **flags, "frames": frames, "shapes": shapes}
 
 
 def key(at: object) -> str:
     """The place of a probe as a dictionary's key: "0", "0/2", "compiled", "load"."""
-    if not isinstance(at, list):
+    if not isinstance(at, list) or len(at) != 2:
         return str(at)
     return str(at[0]) if at[1] is None else f"{at[0]}/{at[1]}"
 
@@ -80,7 +123,7 @@ class Worker:
             stderr=subprocess.STDOUT,
             pass_fds=[writing],
             cwd=self.scratch,
-            env=environment(),
+            env={**environment(), "TMPDIR": self.scratch, SCRATCH: self.scratch},
             start_new_session=True,
         )
         os.close(writing)
@@ -89,11 +132,15 @@ class Worker:
         self.output = self.process.stdout.fileno()
         for descriptor in (self.channel, self.output):
             os.set_blocking(descriptor, False)
-        with contextlib.suppress(AttributeError, OSError):  # Linux has it, macOS has not
+        with contextlib.suppress(AttributeError, OSError):  # macOS lacks it
             fcntl.fcntl(self.channel, fcntl.F_SETPIPE_SZ, 2**20)
         self.began = time.monotonic()
         self.ready = False
-        self._pending = b""
+        self._token = b""
+        self._pending: list[bytes] = []
+        self._received = 0
+        self._too_large = False
+        self._deadline = self.began + limits.start
         self._printed = _Printed(limits.output)
 
     @property
@@ -112,14 +159,14 @@ class Worker:
         """Returns when MAX is imported. Raises RuntimeError with what was printed."""
         if self.ready:
             return
-        deadline = self.began + self.limits.start
-        for message in self._messages(lambda: deadline):
+        self._deadline = self.began + self.limits.start
+        for message in self._messages():
             if message == {"ready": True}:
                 self.ready = True
                 self._printed = _Printed(self.limits.output)
                 return
         printed = "\n".join(self._printed.lines[-8:])
-        late = time.monotonic() > deadline
+        late = time.monotonic() > self._deadline
         reason = "it took too long" if late else self._ended()
         self.close()
         raise RuntimeError(f"the worker did not start: {reason}\n{printed}".strip())
@@ -127,45 +174,51 @@ class Worker:
     def ask(self, request: dict[str, Any]) -> Answers:
         """Run a request to its end or to the worker's. Never raises for what it did."""
         self.wait_until_ready()
-        answers = Answers()
+        answers = Answers(during="load")
         self._printed = _Printed(self.limits.output)
+        self._token, self._received = secrets.token_hex(8).encode(), 0
         began = time.monotonic()
-        answers.during = "load"
         seconds = self.limits.compile if request["compile"] else self.limits.probe
         step = self.limits.compile if request["compile"] else self.limits.step
-        deadline = min(began + seconds, began + step)
-
-        assert self.process.stdin is not None
-        with contextlib.suppress(OSError):
-            self.process.stdin.write(wire.encode(request))
-            self.process.stdin.flush()
-        done = False
-        for message in self._messages(lambda: deadline):
-            if not isinstance(message, dict):
-                answers.stopped = "sent something that is not an answer"
+        self._deadline = began + min(seconds, step)
+        awaited = ["load", *map(key, request["probes"])]
+        self._send({**request, "token": self._token.decode()})
+        for message in self._messages():
+            if not answers.take(message, awaited):
+                answers.stopped = "writes into the checker's pipe"
+                break
+            if answers.done:
                 break
             if "begin" in message:
-                answers.during = key(message["begin"])
-                deadline = min(time.monotonic() + seconds, began + step)
-            elif "loaded" in message:
-                answers.definitions = message["loaded"]
-            elif "at" in message:
-                kind = "error" if "error" in message else "value"
-                answers.results[key(message["at"])] = (kind, message.get(kind))
-            elif "done" in message:
-                answers.violations, done = message["done"], True
-                break
-        if not done:
-            answers.stopped = answers.stopped or self._why(deadline, seconds)
+                self._deadline = min(time.monotonic() + seconds, began + step)
+        if not answers.done:
+            answers.stopped = answers.stopped or self._why()
             self.close()
         answers.printed = self._printed.shown()
         return answers
 
+    def _send(self, request: dict[str, Any]) -> None:
+        """Write a request from a thread: a worker that does not read blocks nobody."""
+        assert self.process.stdin is not None
+        descriptor, data = os.dup(self.process.stdin.fileno()), wire.encode(request)
+
+        def write() -> None:
+            with contextlib.suppress(OSError), os.fdopen(descriptor, "wb", 0) as pipe:
+                rest = memoryview(data)
+                while rest:
+                    rest = rest[pipe.write(rest) :]
+
+        threading.Thread(target=write, daemon=True).start()
+
     def close(self) -> None:
-        """End the worker, its children and its scratch directory. No questions asked."""
+        """End the worker, its children and its scratch directory, whatever they do."""
         with contextlib.suppress(OSError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        for stray in self._strays():
+            with contextlib.suppress(psutil.Error):
+                stray.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=10)
         for stream in (self.process.stdin, self.process.stdout):
             with contextlib.suppress(OSError):
                 stream.close()  # type: ignore[union-attr]
@@ -174,46 +227,67 @@ class Worker:
             self.channel = -1
         shutil.rmtree(self.scratch, ignore_errors=True)
 
-    def _messages(self, deadline: Any) -> Iterator[Any]:
+    def _strays(self) -> Iterator[psutil.Process]:
+        """Processes that the worker started and that have left its group."""
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, OSError):
+                if process.environ().get(SCRATCH) == self.scratch:
+                    yield process
+
+    def _messages(self) -> Iterator[Any]:
         """Messages as they come; ends at the deadline, a limit or the worker's end."""
+        looked = 0.0
         with selectors.DefaultSelector() as selector:
             selector.register(self.channel, selectors.EVENT_READ)
             selector.register(self.output, selectors.EVENT_READ)
-            looked = 0.0
-            while True:
-                while b"\n" in self._pending:
-                    line, self._pending = self._pending.split(b"\n", 1)
-                    try:
-                        message = wire.decode(line)
-                    except ValueError:
-                        message = None
-                    self._read_output()
-                    yield message
-                for event, _ in selector.select(TICK):
-                    if event.fd == self.output:
-                        if not self._read_output():
-                            selector.unregister(self.output)
-                    elif not self._read_channel():
+            while not self._over():
+                alive = self.alive
+                events = [key.fd for key, _ in selector.select(TICK)]
+                if self.output in events and not self._read_output():
+                    selector.unregister(self.output)
+                if self.channel in events:
+                    if not self._read_channel():
+                        return
+                    for line in self._lines():
                         self._read_output()
-                        return
-                now = time.monotonic()
-                if now > deadline() or self._printed.size > self.limits.output:
+                        yield self._decode(line)
+                elif not alive:  # a child of it may hold the pipe open
                     return
-                if now - looked > TICK:
-                    looked = now
-                    if self._memory() > self.limits.memory:
-                        self._too_large = True
-                        return
+                if time.monotonic() - looked > TICK:
+                    looked = time.monotonic()
+                    self._too_large = self._memory() > self.limits.memory
 
-    _too_large = False
+    def _over(self) -> bool:
+        """Whether a limit is reached."""
+        return (
+            time.monotonic() > self._deadline
+            or self._too_large
+            or self._printed.size > self.limits.output
+            or self._received > self.limits.answer
+        )
 
     def _read_channel(self) -> bool:
         try:
             data = os.read(self.channel, 2**20)
         except BlockingIOError:
             return True
-        self._pending += data
-        return bool(data) and len(self._pending) < 2**28
+        self._received += len(data)
+        self._pending.append(data)
+        return bool(data)
+
+    def _lines(self) -> Iterator[bytes]:
+        """The lines that are complete."""
+        if b"\n" in self._pending[-1]:
+            *lines, rest = b"".join(self._pending).split(b"\n")
+            self._pending = [rest]
+            yield from lines
+
+    def _decode(self, line: bytes) -> Any:
+        """A message; None for a line that the worker's own code has not written."""
+        token, _, message = line.partition(b" ")
+        with contextlib.suppress(ValueError):
+            return wire.decode(message) if token == self._token else None
+        return None
 
     def _read_output(self) -> bool:
         """Take what was printed; False at its end. At most 4 MB at a time."""
@@ -232,13 +306,15 @@ class Worker:
             return int(psutil.Process(self.process.pid).memory_info().rss)
         return 0
 
-    def _why(self, deadline: float, seconds: float) -> str:
+    def _why(self) -> str:
+        if self._received > self.limits.answer:
+            return f"answered with more than {self.limits.answer // 2**20} MB"
         if self._too_large:
             return f"used more than {self.limits.memory / 2**30:.3g} GB of memory"
         if self._printed.size > self.limits.output:
             return f"printed more than {self.limits.output // 2**20} MB"
-        if time.monotonic() > deadline and self.alive:
-            return f"did not finish within {seconds:.0f} s: an endless loop?"
+        if time.monotonic() > self._deadline and self.alive:
+            return "did not come to an end: an endless loop?"
         return self._ended()
 
     def _ended(self) -> str:
@@ -278,8 +354,8 @@ class _Printed:
 
 def _plain(line: str) -> str:
     """Without control characters: what is printed must not draw over the report."""
-    cleaned = "".join(c if c.isprintable() or c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in line)
-    return cleaned[:SHOWN_WIDTH]
+    printable = (c if c.isprintable() or c == "\t" else "\ufffd" for c in line)
+    return "".join(printable)[:SHOWN_WIDTH]
 
 
 def environment() -> dict[str, str]:

@@ -5,10 +5,11 @@ and writes answers to the pipe FD. It judges nothing: it loads files, runs probe
 sends back what they answered. What the learner's code prints goes to standard output,
 which is the parent's to show. See ``process.py`` for the other end.
 
-A request is ``{"step": "s05", "files": {name: {"path", "source"}}, "probes": [[0, null],
-[0, 2], ["compiled", null]], "compile": false}``: the checks by number, or a mistake's
-own probe. Answers: ``{"loaded": lines}``, then for each probe ``{"begin": at}`` and
-``{"at": at, "value": …}`` or ``{"at": at, "error": …}``, at last ``{"done": [violations]}``.
+A request is ``{"step": "s05", "files": {name: {"path", "source", "learner"}}, "probes":
+[[0, null], [0, 2], ["compiled", null]], "compile": false, "token": …}``: the checks by
+number, or a mistake's own probe. Answers: for "load" and for each probe ``{"begin": at}``,
+then ``{"at": at, "value": …}`` or ``{"at": at, "error": …}``; at last
+``{"done": [violations]}``. Each line begins with the request's token.
 """
 
 import ast
@@ -21,12 +22,12 @@ import importlib.util
 import io
 import linecache
 import os
+import resource
 import signal
 import sys
-import threading
 import traceback
-from collections.abc import Iterator
-from types import CodeType, ModuleType
+from collections.abc import Callable, Iterator
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,8 @@ from checker.table import Check, Probe, puzzle
 
 ADDRESS_SPACE = 6 * 2**30
 """Bytes a learner's code may map beyond what the worker has mapped itself."""
+FILE_SIZE = 2**30
+"""Bytes of the largest file that may be written (MAX caches what it has compiled)."""
 
 
 def light_max_nn() -> None:
@@ -86,9 +89,13 @@ def prepare() -> None:
 class Files(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Imports the puzzles by name (``from config import GPT2Config``) from the request."""
 
-    def __init__(self, files: dict[str, dict[str, Any]]) -> None:
+    def __init__(
+        self,
+        files: dict[str, dict[str, Any]],
+        executed: Callable[[ModuleType], None],
+    ) -> None:
         self.files = files
-        self.codes: dict[str, CodeType] = {}
+        self.executed = executed
 
     def find_spec(
         self, name: str, path: object = None, target: object = None
@@ -103,6 +110,7 @@ class Files(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def exec_module(self, module: ModuleType) -> None:
         file = self.files[module.__name__]
         exec(compile(file["source"], file["path"], "exec"), module.__dict__)
+        self.executed(module)
 
     @contextlib.contextmanager
     def importable(self) -> Iterator[None]:
@@ -160,14 +168,18 @@ def describe(error: BaseException, files: dict[str, dict[str, Any]]) -> dict[str
         "todo": isinstance(error, NotImplementedError) and bool(frames),
         "frames": frames[-6:],
         "shapes": shapes,
-        "name": str(getattr(error, "name", None) or ""),
+        "name": error.name or "" if isinstance(error, ImportError) else "",
     }
 
 
 def _message(error: BaseException) -> str:
     """What an exception says; MAX's "Failed to compile" says why only in its cause."""
-    message, cause = str(error), error.__cause__
-    return str(cause) if cause and message.startswith("Failed to compile") else message
+    try:
+        message, cause = str(error), error.__cause__
+        failed = cause and message.startswith("Failed to compile")
+        return str(cause) if failed else message
+    except BaseException:
+        return "an exception that cannot say what it is"
 
 
 def _shapes(variables: dict[str, Any]) -> dict[str, str]:
@@ -180,77 +192,88 @@ def _shapes(variables: dict[str, Any]) -> dict[str, str]:
 
 
 class Worker:
-    """Answers requests. Holds its own references to all that it needs afterwards."""
+    """Answers requests.
+
+    It holds its own references to all that it needs while the learner's code runs: by
+    their names the checker's modules cannot be had then.
+    """
 
     def __init__(self, answers: io.RawIOBase) -> None:
+        from checker import interpreter
+
         self.answers = answers
-        self.lock = threading.Lock()
+        self.scratch = os.getcwd()
+        self.interpreter = interpreter
+        self.guard: guard.Guard | None = None
+        self.token = ""
 
     def send(self, message: object) -> None:
-        data = wire.encode(message)
-        with self.lock:
-            while data:
-                data = data[self.answers.write(data) :]
+        data = f"{self.token} ".encode() + wire.encode(message)
+        while data:
+            data = data[self.answers.write(data) :]
 
     def serve(self, request: dict[str, Any]) -> None:
-        files, name = Files(request["files"]), puzzle(request["step"]).name
-        before = guard.snapshot()
-        with files.importable():
+        assert self.guard is not None
+        self.token = request["token"]
+        os.chdir(self.scratch)
+        name = puzzle(request["step"]).name
+        probes = [(at, _probe(request["step"], at)) for at in request["probes"]]
+        files = Files(request["files"], self.guard.keep)
+        paths = frozenset(file["path"] for file in files.files.values())
+        with self.guard.watching(paths) as violations, files.importable():
             learner = self.load(name, files)
-            if learner is not None:
-                for at in request["probes"]:
-                    self.run(request, at, learner)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        self.send({"done": guard.violations(before)})
+            for at, probe in probes if learner else ():
+                self.run(request, at, probe, learner)
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()
+        self.send({"done": violations})
 
     def load(self, name: str, files: Files) -> Learner | None:
         file = files.files[name]
         self.send({"begin": "load"})
         try:
             module = importlib.import_module(name)
-            self.send({"loaded": definitions(file["source"])})
+            self.send({"at": "load", "value": definitions(file["source"])})
             return Learner(module, os.path.basename(file["path"]))
         except BaseException as error:  # SystemExit and KeyboardInterrupt as well
             self.send({"at": "load", "error": describe(error, files.files)})
             return None
 
-    def run(self, request: dict[str, Any], at: list, learner: Learner) -> None:
-        from checker import interpreter
-
-        probe = _probe(request["step"], at)
+    def run(
+        self, request: dict[str, Any], at: list[Any], probe: Probe, learner: Any
+    ) -> None:
         self.send({"begin": at})
         try:
             if request["compile"]:
-                interpreter.uninstall()
+                self.interpreter.uninstall()
             value = probe(learner)
             self.send({"at": at, "value": value})
         except BaseException as error:
             self.send({"at": at, "error": describe(error, request["files"])})
         finally:
-            interpreter.install()
+            self.interpreter.install()
 
 
-def _probe(step: str, at: list) -> Probe:
+def _probe(step: str, at: list[Any]) -> Probe:
     table = puzzle(step).table
-    check: Check | None = (
-        table.compiled if at[0] == "compiled" else table.checks[at[0]]
-    )
+    check: Check | None = table.compiled if at[0] == "compiled" else table.checks[at[0]]
     assert check is not None
     probe = check.probe if at[1] is None else check.mistakes[at[1]].probe
     assert probe is not None
     return probe
 
 
-def limit_address_space() -> None:
+def limit_resources() -> None:
     """So that 8 GB asked for are a MemoryError with a line, not a dead machine."""
-    with contextlib.suppress(ImportError, OSError, ValueError):
-        import resource
-
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_SIZE, FILE_SIZE))
+    with contextlib.suppress(OSError, ValueError):  # no /proc on macOS
         with open("/proc/self/statm") as file:
             mapped = int(file.read().split()[0]) * resource.getpagesize()
-        _, hard = resource.getrlimit(resource.RLIMIT_AS)
-        resource.setrlimit(resource.RLIMIT_AS, (mapped + ADDRESS_SPACE, hard))
+        limit = mapped + ADDRESS_SPACE
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
 def main() -> None:
@@ -264,8 +287,9 @@ def main() -> None:
     prepare()
     worker = Worker(answers)
     worker.send({"ready": True})
-    guard.install(scratch=os.getcwd())
-    limit_address_space()
+    sys.argv[1:] = []
+    worker.guard = guard.Guard()
+    limit_resources()
     for line in requests:
         worker.serve(wire.decode(line))
     os._exit(0)  # no atexit, no waiting for threads
