@@ -15,6 +15,7 @@ from checker.compare import difference, show
 from checker.diagnose import Result, diagnose
 from checker.process import Answers, Limits, Worker, key
 from checker.table import ROOT, Check, Mistake, Puzzle, Step, puzzle, siblings
+from checker.warm import Warming
 
 IMPORTED = "can be imported"
 
@@ -94,7 +95,7 @@ class Examiner:
         self.limits = limits or Limits()
         self.announce = announce
         self._worker: Worker | None = None
-        self._fresh: Worker | None = None
+        self._fresh: Warming | None = None
         self._verdicts: dict[tuple[str, ...], bool] = {}
 
     def __enter__(self) -> "Examiner":
@@ -118,24 +119,29 @@ class Examiner:
         """Have a worker import MAX in the background, ready for the next check."""
         if self._worker is None or not self._worker.alive:
             self._drop()
-            self._worker, self._fresh = self._fresh or Worker(self.limits), None
+            fresh, self._fresh = self._fresh, None
+            self._worker = fresh.take() if fresh else Worker(self.limits)
 
-    def renew(self, *, forget: bool = False) -> None:
-        """Start a fresh worker in the background; ``settle`` puts it in place.
+    def renew(self, target: Puzzle, *, forget: bool = False) -> None:
+        """Start a fresh worker in the background, warmed up for ``target``.
 
-        ``forget`` also forgets which of the siblings pass.
+        ``settle`` puts it in place. ``forget`` also forgets which siblings pass.
         """
         if forget:
             self._verdicts.clear()
         if self._fresh is None:
-            self._fresh = Worker(self.limits)
+            names = [target.name, *(each.name for each in siblings(target.name))]
+            files = {name: reference(name) for name in names}
+            probes = [[number, None] for number in _distinct(target.table).values()]
+            request = _request(target, files, probes, False)
+            self._fresh = Warming(self.limits, request)
 
     def settle(self) -> None:
-        """Put the fresh worker in place once it has imported MAX.
+        """Put the fresh worker in place if it is ready.
 
         Until then that of the last check, if it is still well, answers: nobody waits.
         """
-        if self._fresh is not None and self._fresh.imported():
+        if self._fresh is not None and self._fresh.done:
             self._drop()
             self.start()
 
@@ -192,26 +198,13 @@ class Examiner:
         return passed
 
     def _ask(
-        self, target: Puzzle, files: dict[str, Source], probes: list, compile: bool
+        self, target: Puzzle, files: dict[str, Source], probes: list[Any], compile: bool
     ) -> Answers:
         self.start()
         assert self._worker is not None
         try:
-            answers = self._worker.ask(
-                {
-                    "step": target.step,
-                    "files": {
-                        name: {
-                            "path": source.path,
-                            "source": source.text,
-                            "learner": source is not reference(name),
-                        }
-                        for name, source in files.items()
-                    },
-                    "probes": probes,
-                    "compile": compile,
-                }
-            )
+            request = _request(target, files, probes, compile)
+            answers = self._worker.ask(request)
         except RuntimeError as error:
             self._worker = None
             raise Fault(f"{error}\n`python -m checker doctor` says more") from error
@@ -235,6 +228,7 @@ class Examiner:
             lines = [failure, *_blocked(table)]
         else:
             lines = _judge(table, file, probes, answers, {})
+            diagnosing = diagnosing and not answers.stopped
             wanted = _own_probes(table, lines) if diagnosing else []
             if wanted:
                 more = self._ask(target, files, wanted, False)
@@ -291,6 +285,25 @@ def shown(path: Path) -> str:
         return str(path.resolve().relative_to(Path.cwd()))
     except ValueError:
         return str(path)
+
+
+def _request(
+    target: Puzzle, files: dict[str, Source], probes: list[Any], compile: bool
+) -> dict[str, Any]:
+    """What a worker is asked; see ``worker.py``."""
+    return {
+        "step": target.step,
+        "files": {
+            name: {
+                "path": source.path,
+                "source": source.text,
+                "learner": source is not reference(name),
+            }
+            for name, source in files.items()
+        },
+        "probes": probes,
+        "compile": compile,
+    }
 
 
 def _identity(target: Puzzle, files: dict[str, Source]) -> tuple[str, ...]:

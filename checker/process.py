@@ -8,7 +8,6 @@ import contextlib
 import fcntl
 import os
 import secrets
-import select
 import selectors
 import shutil
 import signal
@@ -146,14 +145,6 @@ class Worker:
     @property
     def alive(self) -> bool:
         return self.process.poll() is None
-
-    def imported(self) -> bool:
-        """Whether MAX is imported, without waiting; also true of one that has died."""
-        if not self.ready and select.select([self.channel], [], [], 0)[0]:
-            self.began = time.monotonic()  # it was in time, however late this is asked
-            with contextlib.suppress(RuntimeError):
-                self.wait_until_ready()
-        return self.ready or not self.alive
 
     def wait_until_ready(self) -> None:
         """Returns when MAX is imported. Raises RuntimeError with what was printed."""

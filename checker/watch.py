@@ -103,7 +103,7 @@ class Watch(AbstractContextManager["Watch"]):
             self.say(f"! {fault}")
             return None
         finally:
-            self.examiner.renew()
+            self.examiner.renew(self.puzzle)
         progress.remember(found, FOLDER)
         return found
 
@@ -212,7 +212,7 @@ class Watch(AbstractContextManager["Watch"]):
 
     def again(self) -> None:
         """Afresh: what was known of the siblings is checked again as well."""
-        self.examiner.renew(forget=True)
+        self.examiner.renew(self.puzzle, forget=True)
         self.check()
 
     def quit(self) -> None:
