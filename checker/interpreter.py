@@ -26,6 +26,7 @@ import inspect
 import itertools
 import math
 import operator
+import re
 import sys
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -129,20 +130,31 @@ class Kind:
     dims: tuple[Dim, ...]
 
 
-def _kind(value: mlir.Value) -> Kind | None:
-    """The type of a value; None for a chain, which orders operations and holds none."""
+def _kinds(values: Iterable[mlir.Value]) -> list[tuple[mlir.Value, Kind]]:
+    """The values with their types, without those that only order operations."""
+    return [(each, _kind(each)) for each in values if not _is_chain(each)]
+
+
+def _is_chain(value: mlir.Value) -> bool:
+    return isinstance(_core.Value._from_cmlir(value).type, mo.ChainType)
+
+
+def _kind(value: mlir.Value) -> Kind:
     type_ = _core.Value._from_cmlir(value).type
-    if isinstance(type_, mo.ChainType):
-        return None
-    if not isinstance(type_, mo.TensorType | mo.BufferType):
-        raise Unsupported(f"a value of type {type_}")
-    if type_.dtype not in NUMPY or type_.device_ref.label != "cpu":
+    known = isinstance(type_, mo.TensorType | mo.BufferType) and type_.dtype in NUMPY
+    if not known or type_.device_ref.label != "cpu":
         raise Unsupported(f"a value of type {type_}")
     return Kind(type_.dtype, _dims(type_.shape_attr))
 
 
 def _dims(shape: Any) -> tuple[Dim, ...]:
+    """The dimensions of a shape attribute."""
+    if static := STATIC.fullmatch(shape.asm):  # walking `values` leaks memory in MAX
+        return tuple(map(int, static[1].split(","))) if static[1] else ()
     return tuple(_dim(attr) for attr in shape.values)
+
+
+STATIC = re.compile(r"#mosh<ape\[([-\d, ]*)\]> : !mosh\.ape")
 
 
 def _dim(attr: Any) -> Dim:
@@ -171,10 +183,11 @@ class Op:
     """One operation of a program, with what its handler may ask for."""
 
     def __init__(self, operation: mlir.Operation, program: Program) -> None:
-        core = _core.Operation._from_cmlir(operation)
         self.program = program
         self.operation = operation
-        self.name = core.symbol if operation.name == "mo.custom" else operation.name
+        self.name = (
+            operation.name if operation.name != "mo.custom" else self.core.symbol
+        )
         self.handler: Handler
         if self.name in WITH_OP:
             self.handler = functools.partial(WITH_OP[self.name], self)
@@ -182,10 +195,8 @@ class Op:
             self.handler = OPERATIONS[self.name]
         else:
             raise Unsupported(self.name)
-        self.inputs = [value for value in operation.operands if _kind(value)]
-        self.results = [
-            (value, kind) for value in operation.results if (kind := _kind(value))
-        ]
+        self.inputs = [value for value in operation.operands if not _is_chain(value)]
+        self.results = _kinds(operation.results)
         self.blocks = [
             Program(inner, last.operands, block.arguments, program)
             for region in operation.regions
@@ -205,13 +216,14 @@ class Op:
         for value in self.forgets:
             values.pop(value, None)
 
-    def attribute(self, name: str) -> Any:
-        """The value of an attribute: a number, a text, a bool."""
-        return self.attributes[name].value
+    @functools.cached_property
+    def core(self) -> Any:
+        """The operation with its attributes."""
+        return _core.Operation._from_cmlir(self.operation)
 
     def sizes(self, name: str) -> tuple[int, ...]:
         """The value of an attribute that is a shape."""
-        return tuple(self.program.size(dim) for dim in _dims(self.attributes[name]))
+        return tuple(self.program.size(dim) for dim in _dims(getattr(self.core, name)))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -227,19 +239,11 @@ class Op:
     def constant(self) -> Array:
         """The value of `mo.constant`."""
         dtype, shape = self.dtype, self.shape
-        data = self.attributes["value"].data.data
+        data = self.core.value.data.data
         array = np.fromiter(data, np.uint8, len(data))
         if dtype == DType.bfloat16:
             return _widen(array.view(np.uint16)).reshape(shape)
         return array.view(NUMPY[dtype]).reshape(shape)
-
-    @functools.cached_property
-    def attributes(self) -> dict[str, Any]:
-        """The attributes by the names that MLIR prints."""
-        attributes = self.operation.attributes
-        return {
-            name: _core.Attribute._from_cmlir(attributes[name]) for name in attributes
-        }
 
 
 class Program:
@@ -258,9 +262,9 @@ class Program:
         self.sizes: dict[str, int] = parent.sizes if parent else {}
         self.weights: dict[str, Array] = parent.weights if parent else {}
         self.values: dict[mlir.Value, Array] = {}
-        self.arguments = [(each, kind) for each in arguments if (kind := _kind(each))]
+        self.arguments = _kinds(arguments)
         self.ops = [Op(each, self) for each in operations]
-        self.outputs = [value for value in outputs if _kind(value)]
+        self.outputs = [value for value in outputs if not _is_chain(value)]
         if parent is None:
             self._plan()
 
@@ -406,9 +410,11 @@ WITH_OP: dict[str, Handler] = {
     "mo.cast": lambda op, x: _round_half(x) if op.dtype == DType.bfloat16 else x[...],
     "mo.buffer.create": lambda op: np.zeros(op.shape, NUMPY[op.dtype]),
     "mo.constant": lambda op: op.constant[...],
-    "mo.constant.external": lambda op: op.program.weights[op.attribute("name")][...],
+    "mo.constant.external": lambda op: op.program.weights[op.core.name][...],
     "rmo.broadcast_to": lambda op, x: np.broadcast_to(x, op.shape),
-    "rmo.concat": lambda op, *xs: np.concatenate(xs, op.attribute("axis")),
+    "rmo.concat": lambda op, *xs: np.concatenate(
+        xs, op.operation.attributes["axis"].value
+    ),
     "rmo.reshape": lambda op, x: x.reshape(op.shape),
     "rmo.shape_to_tensor": lambda op: np.array(op.sizes("shape"), np.int64),
 }
@@ -475,10 +481,10 @@ def _band_part(op: Op, x: Array, lower: Array, upper: Array, exclude: Array) -> 
 
 @_with_op("rmo.mo.cumsum")
 def _cumsum(op: Op, x: Array, axis: Array) -> Array:
-    backwards = op.attribute("reverse")
+    backwards = op.core.reverse
     x = np.flip(x, int(axis)) if backwards else x
     total = np.cumsum(x, int(axis), x.dtype)
-    if op.attribute("exclusive"):
+    if op.core.exclusive:
         total -= x
     return np.flip(total, int(axis)) if backwards else total
 
@@ -524,7 +530,7 @@ def _nd(what: str, x: Array, indices: Array, batch_dims: int) -> tuple[Array, ..
 
 @_with_op("rmo.mo.gather_nd")
 def _gather_nd(op: Op, x: Array, indices: Array) -> Array:
-    return np.asarray(x[_nd("gather_nd", x, indices, op.attribute("batchDims"))])
+    return np.asarray(x[_nd("gather_nd", x, indices, op.core.batch_dims)])
 
 
 @_with_op("rmo.mo.scatter")
@@ -553,14 +559,14 @@ def _descending(x: Array, axis: int) -> Array:
 
 @_with_op("mx.argsort")
 def _argsort(op: Op, x: Array) -> Array:
-    ascending = "true" in str(op.attributes["parameters"])
+    ascending = "true" in str(op.core.parameters)
     return x.argsort(kind="stable") if ascending else _descending(x, 0)
 
 
 @_with_op("rmo.top_k")
 def _top_k(op: Op, x: Array) -> tuple[Array, Array]:
-    axis = op.attribute("axis")
-    indices = np.take(_descending(x, axis), np.arange(op.attribute("k")), axis)
+    axis = op.core.axis
+    indices = np.take(_descending(x, axis), np.arange(op.core.k), axis)
     return np.take_along_axis(x, indices, axis), indices
 
 
@@ -680,7 +686,7 @@ def _realize(self: eager.ComputeGraph, tensor: eager.Tensor) -> None:
     produced = {value for each in operations for value in each.results}
     outputs = [value for value in pending if value in produced or value in wanted]
     read = set(wanted).union(*map(_reads, operations)) - produced
-    read = {value for value in read if _kind(value)}
+    read = {value for value in read if not _is_chain(value)}
     program = Program(operations, [wanted[0], *outputs])
     seed, *arrays = program.run([], {value: _source(self, value) for value in read})
     arrays = [*map(_own, arrays)]  # before anything is changed in place
@@ -715,8 +721,7 @@ def _settle(
         del self.unrealized[id(tensor)]
         self.add_source(tensor)
         array = array[...]  # a second tensor gets a copy
-    kind = _kind(value)
-    known = kind is not None and all(isinstance(dim, int) for dim in kind.dims)
+    known = all(isinstance(dim, int) for dim in _kind(value).dims)
     if known and not isinstance(value.owner, mlir.Block):
         value.replace_all_uses_with(_handle(tensors[0]._value))
 
@@ -748,11 +753,12 @@ def _erase_unused(self: eager.ComputeGraph, operations: list[mlir.Operation]) ->
     for operation in reversed(operations):
         if not any(value in held or _uses(value) for value in operation.results):
             operation.erase()
-    for index, argument in reversed(list(enumerate(block.arguments))):
+    for index, value in reversed(list(enumerate(graph._graph_body.arguments))):
+        argument = _core.Value._from_cmlir(value)
         twin = self.sources.get(argument)
-        owner = getattr(twin, "owner", lambda: None)()
+        owner = twin.owner() if hasattr(twin, "owner") else twin  # or MAX put it there
         owned = owner is not None and owner._value._mlir_value == argument
-        if not owned and not argument.num_uses and _handle(argument) not in held:
+        if not owned and not argument.num_uses and value not in held:
             self.sources.pop(argument, None)
             block.erase_argument(index)
 
@@ -895,7 +901,7 @@ def _external(program: Program) -> Iterator[str]:
     """The names of the weights that a program reads."""
     for op in program.ops:
         if op.name == "mo.constant.external":
-            yield op.attribute("name")
+            yield op.core.name
         for block in op.blocks:
             yield from _external(block)
 
