@@ -332,7 +332,7 @@ def _not_loaded(target: Puzzle, file: str, answers: Answers) -> Line | None:
 
 def _blocked(table: Step) -> list[Line]:
     return [
-        Line(check.name, "blocked", _sentence(check, None), needs="the file to load")
+        Line(check.name, "blocked", check.name, needs="the file to load")
         for check in table.checks
     ]
 

@@ -7,6 +7,7 @@ when the command is called, because a check wants to start its worker first.
 
 import argparse
 import difflib
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -87,6 +88,9 @@ def unknown(word: str) -> UsageError:
 
 def _nearest(word: str, known: list[str]) -> str:
     """The nearest name as the end of a sentence; a puzzle's name is its step's."""
+    number = re.fullmatch(r"s?0*(\d{1,2})", word.lower())
+    if number and (step := f"s{int(number[1]):02}") in known:
+        return f"; did you mean {step}?"
     names = {puzzle.name: puzzle.step for puzzle in puzzles() if puzzle.step in known}
     spelt = {**{name: name for name in known}, **names}
     near = difflib.get_close_matches(word.lower(), spelt, n=1, cutoff=0.5)

@@ -126,7 +126,7 @@ def _show_line(line: Line, console: Console) -> None:
         line.sentence, style="dim" if line.status == "blocked" else "default"
     )
     if line.needs:
-        text.append(f" (needs: {line.needs})", style="dim")
+        text.append(f" (needs: {_short(line.needs)})", style="dim")
     console.print(text, soft_wrap=not console.file.isatty())
     meaning = [line.mistake.message] if line.mistake else []
     for part in [*line.detail, *meaning]:
@@ -134,6 +134,11 @@ def _show_line(line: Line, console: Console) -> None:
             console.print(Text(f"    {row}"), soft_wrap=True)
     if line.where:
         console.print(Text("    ").append_text(link(line.where)), soft_wrap=True)
+
+
+def _short(name: str) -> str:
+    """Enough of a check's name to find it above."""
+    return textwrap.shorten(name.partition(":")[0], 40, placeholder="…")
 
 
 def _first(report: Report) -> Line:

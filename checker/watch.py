@@ -88,12 +88,12 @@ class Watch(AbstractContextManager["Watch"]):
             time.sleep(GRACE)
         return signature(self.files()) != self.seen
 
-    def check(self, with_max: bool = False) -> None:
+    def check(self, with_max: bool = False, note: str = "") -> None:
         """Check the current step; the screen shows that before it shows the verdict."""
         self.seen = signature(self.files())
         self.say(f"Checking {shown(self.files()[-1])} …")
         self.verdict = self.examine(self.puzzle, with_max)
-        self.show()
+        self.show(note)
 
     def examine(self, target: Puzzle, with_max: bool = False) -> Report | None:
         """A step's report, remembered; None if the checker is at fault."""
@@ -116,8 +116,8 @@ class Watch(AbstractContextManager["Watch"]):
     def say(self, sentence: str, style: str = "default") -> None:
         self.console.print(Text(sentence, style=style), soft_wrap=True)
 
-    def show(self) -> None:
-        """The report, the place to go to, how far, the keys."""
+    def show(self, note: str) -> None:
+        """The report, the place to go to, what else was done, how far, the keys."""
         if self.verdict is not None:
             if not self.plain:
                 self.console.clear()
@@ -126,6 +126,8 @@ class Watch(AbstractContextManager["Watch"]):
             self.console.print(report.link(self.place(self.verdict)), soft_wrap=True)
             if not self.files()[-1].exists():
                 self.say("Waiting for the file; x puts the untouched one there.")
+        if note:
+            self.say(note)
         self.show_prompt()
 
     def place(self, verdict: Report) -> str:
@@ -206,9 +208,7 @@ class Watch(AbstractContextManager["Watch"]):
         if answer != "y":
             self.say("Nothing was changed.")
             return self.show_prompt()
-        done = reset.reset(self.puzzle)
-        self.check()
-        return self.say(f"{done}.")
+        return self.check(note=f"{reset.reset(self.puzzle)}.")
 
     def again(self) -> None:
         """Afresh: what was known of the siblings is checked again as well."""
