@@ -374,20 +374,18 @@ def other_sizes() -> Array:
     return block(noise("sized", 1, 3, 20), other)
 
 
-def later_tokens_changed(block: Learner) -> dict[str, Array]:
+def in_pieces(block: Learner) -> dict[str, Array]:
+    """A batch, the same with later tokens changed, and its rows apart."""
     made = layer(block)
     changed = X.copy()
     changed[:, 3:] += noise("change", B, 2, C)
+    together = array(made(tensor(X)))
     return {
-        "before": array(made(tensor(X)))[:, :3],
+        "together": together,
+        "apart": np.concatenate([array(made(tensor(row[None]))) for row in X]),
+        "before": together[:, :3],
         "after": array(made(tensor(changed)))[:, :3],
     }
-
-
-def one_by_one(block: Learner) -> dict[str, Array]:
-    made = layer(block)
-    rows = [array(made(tensor(X[i : i + 1]))) for i in range(B)]
-    return {"together": array(made(tensor(X))), "apart": np.concatenate(rows)}
 
 
 def input_afterwards(block: Learner) -> Array:
@@ -537,14 +535,14 @@ STEP = Step(
         ),
         Check(
             "hides the future: a later token changes nothing before it",
-            later_tokens_changed,
+            in_pieces,
             accept=hides_the_future,
             needs=(CALLS,),
             where="GPT2Block.__call__",
         ),
         Check(
             "keeps the rows of a batch apart",
-            one_by_one,
+            in_pieces,
             accept=rows_apart,
             needs=(CALLS,),
             where="GPT2Block.__call__",
