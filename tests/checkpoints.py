@@ -239,9 +239,14 @@ def logits(ids: list[int], w: dict[str, np.ndarray], **sizes: Any) -> np.ndarray
         own = {k.split(".", 2)[2]: v for k, v in w.items() if k[:4] == f"h.{layer}."}
         linear = {k: v.T for k, v in own.items()}  # [in, out] -> [out, in]
         a = {k[5:]: v for k, v in linear.items() if k.startswith("attn.")}
-        x = x + attention(
-            norm(x, own["ln_1.weight"], own["ln_1.bias"], eps)[None], a, sizes["n_head"]
-        )[0]
+        x = (
+            x
+            + attention(
+                norm(x, own["ln_1.weight"], own["ln_1.bias"], eps)[None],
+                a,
+                sizes["n_head"],
+            )[0]
+        )
         y = norm(x, own["ln_2.weight"], own["ln_2.bias"], eps)
         y = gelu(affine(y, linear["mlp.c_fc.weight"], own["mlp.c_fc.bias"]))
         x = x + affine(y, linear["mlp.c_proj.weight"], own["mlp.c_proj.bias"])

@@ -325,9 +325,9 @@ def encode_mistakes(text: str) -> tuple[Mistake, ...]:
         (
             "repeated",
             "The text is there more than once; a batch of one is [1, T].",
-            lambda got: got.ndim == 2
-            and got.shape[0] > 1
-            and all(same_ids(row) for row in got),
+            lambda got: (
+                got.ndim == 2 and got.shape[0] > 1 and all(same_ids(row) for row in got)
+            ),
         ),
         (
             "special-tokens-added",
@@ -521,23 +521,27 @@ def decode_mistakes(text: str, *, batch: bool) -> tuple[Mistake, ...]:
         Mistake(
             "special-tokens-added",
             f"{END} stands around the text.",
-            recognise=lambda got: isinstance(got, str)
-            and END in got
-            and got.replace(END, "") == text,
+            recognise=lambda got: (
+                isinstance(got, str) and END in got and got.replace(END, "") == text
+            ),
         ),
         Mistake(
             "spaces-changed",
             "The letters are right, the spaces are not.",
-            recognise=lambda got: isinstance(got, str)
-            and got != text
-            and "".join(got.split()) == "".join(text.split()),
+            recognise=lambda got: (
+                isinstance(got, str)
+                and got != text
+                and "".join(got.split()) == "".join(text.split())
+            ),
         ),
         Mistake(
             "model-ignored",
             f"The vocabulary is that of {DEFAULT}: model_name is not used.",
             probe=encoding(PLAIN),
-            recognise=lambda got: isinstance(got, np.ndarray)
-            and got.reshape(-1).tolist() == other().encode(PLAIN),
+            recognise=lambda got: (
+                isinstance(got, np.ndarray)
+                and got.reshape(-1).tolist() == other().encode(PLAIN)
+            ),
         ),
         Mistake(
             "one-shape-only",
@@ -568,7 +572,7 @@ def decode_mistakes(text: str, *, batch: bool) -> tuple[Mistake, ...]:
             "tensor becomes by way of NumPy.",
             raises=r"\bTensor\b|__int__|cannot be interpreted as an integer|"
             r"must be a string, a bytes-like object or a (real )?number|"
-            r"^TypeError: $|slice: index \d+ is out of range",
+            r"^TypeError: $|slice start index \d+ out of range",
         ),
     )
 
@@ -608,8 +612,11 @@ def number_mistakes(name: str, wrong: dict[Any, str]) -> tuple[Mistake, ...]:
         Mistake(
             f"{name}-other",
             "This is not the tokenizer's number: ask the tokenizer for it.",
-            recognise=lambda got: isinstance(got, int) and not isinstance(got, bool)
-            and got not in (END_ID if name != "vocab_size" else SIZE,),
+            recognise=lambda got: (
+                isinstance(got, int)
+                and not isinstance(got, bool)
+                and got not in (END_ID if name != "vocab_size" else SIZE,)
+            ),
         ),
     )
 
