@@ -671,7 +671,7 @@ UNREADY = (
     ),
     Mistake(
         "new-token-does-not-fit",
-        "The new token does not fit beside the others, int64 [1, T]: it is int64 [1, 1].",
+        "The new token does not fit beside the others: make it int64 [1, 1].",
         raises=r"(?i)concat .*(same rank|differing dtype)",
     ),
     Mistake("no-ids", "The model was given nothing.", raises=r"was given no ids"),
