@@ -1,10 +1,12 @@
 """What several tables need: loud data, the learner's configuration, small formulas."""
 
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from checker.compare import same
 from checker.table import Mistake
 
 SIZES = {
@@ -24,6 +26,25 @@ NO_RETURN = Mistake(
     "It ends without a `return`: what it computed is lost.",
     raises="is None: is a `return` missing",
 )
+
+
+def name_missing(name: str) -> Mistake:
+    """The mistake of a file without one of its public names."""
+    return Mistake(
+        "name-missing",
+        f"The file offers nothing called `{name}`; other files look for this name.",
+        raises=rf"^Unusable: \w+\.py has no `{name}`",
+    )
+
+
+def new_layers(calls_twice: Callable[[Any], list[np.ndarray]]) -> Mistake:
+    """The mistake of making layers in the call: two calls on one input differ."""
+    return Mistake(
+        "new-layers",
+        "Two calls on one input differ: the call makes new random layers.",
+        probe=calls_twice,
+        recognise=lambda got: not same(got[0], got[1], 1e-3),
+    )
 
 
 def noise(name: str, *shape: int) -> np.ndarray:

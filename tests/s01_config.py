@@ -12,6 +12,7 @@ from typing import Any
 from checker.probe import Learner, Unusable
 from checker.table import Check, Mistake, Step
 from tests.common import SIZES as OTHER
+from tests.common import name_missing
 
 SIZES = {
     "vocab_size": 50257,
@@ -334,6 +335,7 @@ STEP = Step(
                         dataclasses.is_dataclass(config.GPT2Config),
                     ],
                 ),
+                name_missing("GPT2Config"),
                 Mistake(
                     "named-tuple",
                     "GPT2Config is a named tuple, which is not a dataclass.",

@@ -14,7 +14,7 @@ import numpy as np
 from checker.compare import same
 from checker.probe import Learner, array, traced
 from checker.table import Check, Mistake, Step
-from tests.common import NO_RETURN
+from tests.common import NO_RETURN, name_missing
 
 INF = np.inf
 
@@ -84,8 +84,20 @@ def finite(rows: int, cached: int) -> Callable[[Any], bool]:
             hidden.size
             and (got[want == 0] == 0).all()
             and np.isfinite(hidden).all()
-            and (hidden < -100).all()
+            and (hidden < 0).all()
         )
+
+    return recognise
+
+
+def hides_other_tokens(rows: int, cached: int) -> Callable[[Any], bool]:
+    """Zeros and minus infinities, but not where they belong."""
+
+    def recognise(got: Any) -> bool:
+        want = mask(rows, cached)
+        if not isinstance(got, np.ndarray) or got.shape != want.shape:
+            return False
+        return bool(np.isin(got, (0, -INF)).all() and (got != want).any())
 
     return recognise
 
@@ -171,8 +183,8 @@ def mistakes(rows: int, cached: int, dtype: type = np.float32) -> tuple[Mistake,
         ),
         Mistake(
             "finite",
-            "Hidden entries are a large negative number, not -inf: a little of the "
-            "future comes through.",
+            "Hidden entries are a negative number, not -inf: a little of the future "
+            "comes through.",
             recognise=finite(rows, cached),
         ),
         *(
@@ -201,7 +213,23 @@ def mistakes(rows: int, cached: int, dtype: type = np.float32) -> tuple[Mistake,
     ]
     if cached:
         found += _about_cached(rows, cached, wrong)
-    return (*_distinct(found, mask(rows, cached, dtype=dtype)), *ANYWHERE)
+    return (
+        *_distinct(found, mask(rows, cached, dtype=dtype)),
+        *ANYWHERE,
+        Mistake(
+            "hides-other-tokens",
+            "Entries are 0 and -inf, but the -inf are not the future's.",
+            recognise=hides_other_tokens(rows, cached),
+        ),
+        Mistake(
+            "other-shape",
+            "The mask has a row for each new token and a column for each cached and "
+            "new one: this has another shape.",
+            recognise=lambda got: (
+                isinstance(got, np.ndarray) and got.shape != (rows, rows + cached)
+            ),
+        ),
+    )
 
 
 def _distinct(found: list[Mistake], right: np.ndarray) -> list[Mistake]:
@@ -304,6 +332,7 @@ ANYWHERE = (
         "What is returned is not a MAX Tensor: make one of it.",
         raises="Unusable: .* not a MAX Tensor",
     ),
+    name_missing("causal_mask"),
     NO_RETURN,
 )
 """Mistakes that show at every size alike."""

@@ -13,7 +13,7 @@ import numpy as np
 from checker.compare import same
 from checker.probe import Learner, Unusable, array, attribute, fill, tensor, traced
 from checker.table import Check, Mistake, Step
-from tests.common import noise
+from tests.common import name_missing, noise
 
 B, T, C = 2, 5, 12
 EPS = 0.1
@@ -165,6 +165,14 @@ NORMALIZING: dict[str, tuple[str, dict[str, Any]]] = {
     "eps-at-the-end": (
         "eps is added to the quotient, not to the variance",
         {"normalize": lambda x: (x - mean(x)) / np.sqrt(variance(x)) + EPS},
+    ),
+    "eps-in-the-numerator": (
+        "eps is added to x - mean, not to the variance",
+        {"normalize": lambda x: (x - mean(x) + EPS) / np.sqrt(variance(x))},
+    ),
+    "eps-in-both": (
+        "eps is added to x - mean as well as to the variance",
+        {"normalize": lambda x: (x - mean(x) + EPS) / deviation(x, EPS)},
     ),
     "eps-after-the-reciprocal": (
         "eps is added to 1 / sqrt(var), not to the variance",
@@ -339,6 +347,10 @@ FINISHING: dict[str, tuple[str, dict[str, Any]]] = {
         {"finish": lambda y, w, b: y * w * w + b},
     ),
     "bias-twice": ("bias is added twice", {"finish": lambda y, w, b: y * w + 2 * b}),
+    "weight-twice-on-bias": (
+        "weight is applied twice, the second time to bias as well",
+        {"finish": lambda y, w, b: (y * w + b) * w},
+    ),
     "both-twice": (
         "weight and bias are applied twice",
         {"finish": lambda y, w, b: (y * w + b) * w + b},
@@ -553,6 +565,7 @@ STEP = Step(
             expect=lambda: {**_starts_as(1, 0)(), "is a Module": True},  # type: ignore[dict-item]
             where="LayerNorm.__init__",
             mistakes=(
+                name_missing("LayerNorm"),
                 Mistake(
                     "weight-and-bias-swapped",
                     "weight starts at 0 and bias at 1; it is the other way round.",
@@ -683,6 +696,7 @@ STEP = Step(
             needs=(CALLS,),
             where="LayerNorm.__init__",
             mistakes=(
+                name_missing("LayerNorm"),
                 *(
                     Mistake(
                         f"default-eps-{eps:.0e}",
@@ -717,18 +731,18 @@ STEP = Step(
             ),
         ),
         Check(
-            "works for matrices and other numbers of features: [7, 20]",
-            at_shape(7, 20),
-            expect=lambda: shaped(7, 20),
+            "works for other sizes: 3 rows of 7 tokens with 20 features",
+            at_shape(3, 7, 20),
+            expect=lambda: shaped(3, 7, 20),
             needs=(CALLS,),
             where="LayerNorm.__call__",
             mistakes=(
                 SMALL_ONLY,
                 Mistake(
-                    "counted-from-the-front",
-                    "It is right for [B, T, C] only: count the axis from the end, -1, "
-                    "and take the size from dim.",
-                    recognise=lambda got: not same(got, shaped(7, 20), 1e-4),
+                    "one-size-only",
+                    "It is right at one size only: numbers are written in instead of "
+                    "taken from dim and the input.",
+                    recognise=lambda got: not same(got, shaped(3, 7, 20), 1e-4),
                     raises=r".",
                 ),
             ),

@@ -18,7 +18,7 @@ import numpy as np
 from checker.compare import same
 from checker.probe import Learner, array, attribute, fill, tensor, traced
 from checker.table import Check, Mistake, Step
-from tests.common import SIZES, affine, config, noise
+from tests.common import SIZES, affine, config, name_missing, new_layers, noise
 from tests.s03_layernorm import RETURN, TRACING, each_by_itself
 
 B, T, C, INNER = 2, 5, 12, 28
@@ -173,10 +173,6 @@ BENDS: dict[str, tuple[str, Bend]] = {
         "GELU has sqrt(2 pi) where sqrt(2 / pi) belongs",
         lambda x: gelu(x, root=math.sqrt(2 * math.pi)),
     ),
-    "root-rounded": (
-        "GELU has 0.8 where sqrt(2 / pi) belongs: rounded too much",
-        lambda x: gelu(x, root=0.8),
-    ),
     "root-on-x-only": (
         "GELU's factor sqrt(2 / pi) scales x, but not the cubic term",
         lambda x: 0.5 * x * (1 + np.tanh(ROOT * x + 0.044715 * x**3)),
@@ -214,6 +210,10 @@ BENDS: dict[str, tuple[str, Bend]] = {
     "sigmoid-for-tanh": (
         "GELU has a sigmoid where tanh belongs",
         lambda x: 0.5 * x * (1 + sigmoid(ROOT * (x + 0.044715 * x**3))),
+    ),
+    "relu-and-gelu": (
+        "ReLU comes beside GELU, before it or after it",
+        lambda x: np.maximum(gelu(x), 0),
     ),
     "erf-without-root": (
         "GELU has erf(x) where erf(x / sqrt(2)) belongs, and GPT-2 has the tanh "
@@ -272,6 +272,10 @@ PLACES: dict[str, tuple[str, dict[str, Any]]] = {
     "c_fc-bias-after-gelu": (
         "c_fc's bias is added after GELU",
         {"expand": _without_bias, "bend": lambda x: gelu(x) + W["c_fc.bias"]},
+    ),
+    "c_fc-for-both": (
+        "c_fc's weight projects back, turned round; c_proj's is not used",
+        {"project": lambda x, w, b: x @ W["c_fc.weight"] + b},
     ),
     "c_proj-missing": (
         "c_proj is not applied: this is the intermediate size",
@@ -341,6 +345,11 @@ def layer(mlp: Learner, inner: int = INNER, channels: int = C) -> Any:
 
 def calls(mlp: Learner) -> Array:
     return array(layer(mlp)(tensor(X)), "GPT2MLP(...)(hidden_states)")
+
+
+def calls_twice(mlp: Learner) -> list[Array]:
+    made = layer(mlp)
+    return [array(made(tensor(X))) for _ in range(2)]
 
 
 def at_size(inner: int, channels: int, *shape: int) -> Callable[[Learner], Array]:
@@ -445,6 +454,16 @@ def two_mistakes(got: Any) -> bool:
     return False
 
 
+def numbers_rounded(got: Any) -> bool:
+    """GELU's two numbers, one or both of them with a digit or two only."""
+    roots, cubics = (ROOT, 0.798, 0.797, 0.8), (0.044715, 0.0447, 0.045, 0.04)
+    return not same(got, mlp(X, W), TOLERANCE) and any(
+        same(got, mlp(X, W, bend=lambda x: gelu(x, root=r, cubic=c)), TOLERANCE)  # noqa: B023
+        for r in roots
+        for c in cubics
+    )
+
+
 SMALL_ONLY = Mistake(
     "sizes-hard-coded",
     "At GPT-2 small's sizes (768 and 3072) this is right, at others not: the numbers "
@@ -465,6 +484,7 @@ STEP = Step(
             expect=lambda: LAYOUT,
             where="GPT2MLP.__init__",
             mistakes=(
+                name_missing("GPT2MLP"),
                 Mistake(
                     "layers-swapped",
                     "The two layers are swapped: c_fc expands (C to the intermediate "
@@ -578,6 +598,11 @@ STEP = Step(
                     gives=lambda: X,
                 ),
                 Mistake(
+                    "numbers-rounded",
+                    "GELU's sqrt(2 / pi) and 0.044715 are rounded too much.",
+                    recognise=numbers_rounded,
+                ),
+                Mistake(
                     "two-mistakes",
                     "Two things are off here: the activation is not GELU's tanh "
                     "approximation, and it is not all.",
@@ -593,13 +618,14 @@ STEP = Step(
                     recognise=lambda got: got.dtype != np.float32,
                 ),
                 RETURN,
+                new_layers(calls_twice),
                 SMALL_ONLY,
             ),
         ),
         Check(
-            "works for other sizes and without a batch: 7 tokens, 20 to 50 to 20",
-            at_size(50, 20, 7),
-            expect=lambda: sized(50, 20, 7),
+            "works for other sizes: 3 rows of 7 tokens, 20 to 50 to 20",
+            at_size(50, 20, 3, 7),
+            expect=lambda: sized(50, 20, 3, 7),
             tolerance=TOLERANCE,
             needs=(CALLS,),
             where="GPT2MLP",
@@ -609,7 +635,7 @@ STEP = Step(
                     "one-size-only",
                     "It is right at one size only: numbers are written in instead of "
                     "taken from the arguments and the input.",
-                    recognise=lambda got: not same(got, sized(50, 20, 7), 1e-4),
+                    recognise=lambda got: not same(got, sized(50, 20, 3, 7), 1e-4),
                     raises=r".",
                 ),
             ),

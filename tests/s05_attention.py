@@ -15,8 +15,17 @@ import numpy as np
 from checker.compare import same
 from checker.probe import Learner, array, attribute, fill, replaced, tensor, traced
 from checker.table import Check, Mistake, Step
-from tests.common import NO_RETURN, affine, config, noise, softmax
+from tests.common import (
+    NO_RETURN,
+    affine,
+    config,
+    name_missing,
+    new_layers,
+    noise,
+    softmax,
+)
 from tests.s02_causal import mask
+from tests.s03_layernorm import TRACING
 
 B, T, C, H, D = 2, 5, 12, 3, 4
 SQUARE = 4  # as many tokens as features in a head: what needs T != D to fail runs here
@@ -538,6 +547,7 @@ STEP = Step(
             },
             where="GPT2Attention.__init__",
             mistakes=(
+                name_missing("GPT2Attention"),
                 Mistake(
                     "layer-missing",
                     "A layer is missing or has another name: c_attn makes q, k and v "
@@ -849,12 +859,7 @@ STEP = Step(
                     gives=lambda: sized(C, 1)[:, None],
                 ),
                 NO_RETURN,
-                Mistake(
-                    "new-layers",
-                    "Two calls on one input differ: the call makes new layers.",
-                    probe=calls_twice,
-                    recognise=lambda got: not same(got[0], got[1], 1e-3),
-                ),
+                new_layers(calls_twice),
                 _wrong(
                     "qkv-within-heads",
                     "c_attn's output is cut into heads first and into q, k, v within "
@@ -1005,6 +1010,7 @@ STEP = Step(
             expect=lambda: attention(X, W),
             needs=(CALLS,),
             where="GPT2Attention.__call__",
+            mistakes=TRACING,
         ),
     ),
     compiled=Check(

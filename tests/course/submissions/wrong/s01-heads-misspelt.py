@@ -1,0 +1,13 @@
+# mistake: n_head is called n_heads
+from dataclasses import dataclass
+
+
+@dataclass
+class GPT2Config:
+    vocab_size: int = 50257
+    n_positions: int = 1024
+    n_embd: int = 768
+    n_layer: int = 12
+    n_inner: int = 3072
+    layer_norm_epsilon: float = 1e-5
+    n_heads: int = 12

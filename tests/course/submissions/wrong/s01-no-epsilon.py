@@ -1,0 +1,12 @@
+# mistake: layer_norm_epsilon is missing
+from dataclasses import dataclass
+
+
+@dataclass
+class GPT2Config:
+    vocab_size: int = 50257
+    n_positions: int = 1024
+    n_embd: int = 768
+    n_layer: int = 12
+    n_head: int = 12
+    n_inner: int = 3072

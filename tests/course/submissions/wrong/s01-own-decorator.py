@@ -1,0 +1,14 @@
+# mistake: the decorator is a function of the file's own that does nothing
+def dataclass(cls):
+    return cls
+
+
+@dataclass
+class GPT2Config:
+    vocab_size: int = 50257
+    n_positions: int = 1024
+    n_embd: int = 768
+    n_layer: int = 12
+    n_head: int = 12
+    n_inner: int = 3072
+    layer_norm_epsilon: float = 1e-5

@@ -1,0 +1,13 @@
+# mistake: vocab_size is rounded to 50000
+from dataclasses import dataclass
+
+
+@dataclass
+class GPT2Config:
+    vocab_size: int = 50000
+    n_positions: int = 1024
+    n_embd: int = 768
+    n_layer: int = 12
+    n_head: int = 12
+    n_inner: int = 3072
+    layer_norm_epsilon: float = 1e-5

@@ -1,0 +1,18 @@
+# mistake: GELU is computed into another name, c_proj gets the old one
+import math
+
+from max.experimental import functional as F
+from max.nn.module_v3 import Linear, Module
+
+from config import GPT2Config
+
+
+class GPT2MLP(Module):
+    def __init__(self, intermediate_size, config: GPT2Config):
+        self.c_fc = Linear(config.n_embd, intermediate_size)
+        self.c_proj = Linear(intermediate_size, config.n_embd)
+
+    def __call__(self, x):
+        h = self.c_fc(x)
+        activated = F.gelu(h, approximate='tanh')
+        return self.c_proj(h)

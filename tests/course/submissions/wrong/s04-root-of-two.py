@@ -1,0 +1,17 @@
+# mistake: sqrt(2) / pi in place of sqrt(2 / pi)
+import math
+
+from max.experimental import functional as F
+from max.nn.module_v3 import Linear, Module
+
+from config import GPT2Config
+
+
+class GPT2MLP(Module):
+    def __init__(self, intermediate_size, config: GPT2Config):
+        self.c_fc = Linear(config.n_embd, intermediate_size)
+        self.c_proj = Linear(intermediate_size, config.n_embd)
+
+    def __call__(self, x):
+        h = self.c_fc(x)
+        return self.c_proj(0.5 * h * (1 + F.tanh(math.sqrt(2) / math.pi * (h + 0.044715 * h**3))))
