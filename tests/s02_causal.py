@@ -112,6 +112,7 @@ def mistakes(rows: int, cached: int, dtype: type = np.float32) -> tuple[Mistake,
     found = [
         wrong("nothing-hidden", "Nothing is hidden: every entry is 0.", hidden=0.0),
         wrong("all-hidden", "Every entry is -inf.", visible=-INF),
+        *(_about_cached(rows, cached, wrong) if cached else ()),
         wrong(
             "strict",
             "A token does not see itself here: the diagonal is hidden as well.",
@@ -211,8 +212,6 @@ def mistakes(rows: int, cached: int, dtype: type = np.float32) -> tuple[Mistake,
             ),
         ),
     ]
-    if cached:
-        found += _about_cached(rows, cached, wrong)
     return (
         *_distinct(found, mask(rows, cached, dtype=dtype)),
         *ANYWHERE,
@@ -225,9 +224,8 @@ def mistakes(rows: int, cached: int, dtype: type = np.float32) -> tuple[Mistake,
             "other-shape",
             "The mask has a row for each new token and a column for each cached and "
             "new one: this has another shape.",
-            recognise=lambda got: (
-                isinstance(got, np.ndarray) and got.shape != (rows, rows + cached)
-            ),
+            probe=causal_mask(rows, cached),
+            recognise=lambda got: got.shape != (rows, rows + cached),
         ),
     )
 
