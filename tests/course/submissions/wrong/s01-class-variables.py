@@ -1,4 +1,5 @@
 # mistake: ClassVar makes class attributes of the sizes, not fields
+# named: field-missing
 from dataclasses import dataclass
 from typing import ClassVar
 

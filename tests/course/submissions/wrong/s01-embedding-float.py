@@ -1,4 +1,5 @@
 # mistake: n_embd is a float
+# named: n_embd-type
 from dataclasses import dataclass
 
 

@@ -1,4 +1,5 @@
 # mistake: layer_norm_epsilon is 1e-3
+# named: layer_norm_epsilon-power-of-ten
 from dataclasses import dataclass
 
 

@@ -1,4 +1,5 @@
 # mistake: layer_norm_epsilon is 1e-6
+# named: layer_norm_epsilon-llama
 from dataclasses import dataclass
 
 

@@ -1,4 +1,5 @@
 # mistake: the minus sign of the exponent is missing, the epsilon is 100000
+# named: layer_norm_epsilon-sign
 from dataclasses import dataclass
 
 

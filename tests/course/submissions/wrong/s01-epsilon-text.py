@@ -1,4 +1,5 @@
 # mistake: the epsilon is the text "1e-05", not a number
+# named: layer_norm_epsilon-text
 from dataclasses import dataclass
 
 

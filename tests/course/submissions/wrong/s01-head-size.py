@@ -1,4 +1,5 @@
 # mistake: n_head is 64, the size of a head, not the number of heads
+# named: n_head-head-size
 from dataclasses import dataclass
 
 

@@ -1,4 +1,5 @@
 # mistake: n_head is called n_heads
+# named: field-missing
 from dataclasses import dataclass
 
 

@@ -1,4 +1,5 @@
 # mistake: n_head is 10
+# named: n_head-rounded
 from dataclasses import dataclass
 
 

@@ -1,4 +1,5 @@
 # mistake: an ordinary class with an __init__ written by hand, no dataclass
+# named: imported-not-applied
 import dataclasses
 
 

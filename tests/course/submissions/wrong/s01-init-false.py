@@ -1,4 +1,5 @@
 # mistake: init=False leaves the dataclass without its __init__
+# named: no-arguments
 from dataclasses import dataclass
 
 

@@ -1,4 +1,5 @@
 # mistake: n_inner is always 4 * n_embd, what the caller passes is overwritten
+# named: arguments-overwritten
 from dataclasses import dataclass
 
 

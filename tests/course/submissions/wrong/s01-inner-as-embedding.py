@@ -1,4 +1,5 @@
 # mistake: n_inner is n_embd, not four times n_embd
+# named: n_inner-another-field
 from dataclasses import dataclass
 
 

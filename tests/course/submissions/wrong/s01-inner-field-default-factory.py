@@ -1,4 +1,5 @@
 # mistake: init=False on every field, so no size can be passed
+# named: field-missing
 from dataclasses import dataclass, field
 
 

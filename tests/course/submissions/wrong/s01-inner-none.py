@@ -1,4 +1,5 @@
 # mistake: n_inner was left at None, as Hugging Face prints it
+# named: n_inner-none
 from dataclasses import dataclass
 
 

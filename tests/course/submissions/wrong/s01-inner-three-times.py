@@ -1,4 +1,5 @@
 # mistake: n_inner is three times n_embd
+# named: n_inner-multiple
 import dataclasses
 
 WIDTH = 768

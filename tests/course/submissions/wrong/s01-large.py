@@ -1,4 +1,5 @@
 # mistake: the sizes of GPT-2 large
+# named: n_embd-large
 from dataclasses import dataclass
 
 

@@ -1,4 +1,5 @@
 # mistake: n_layer is 6, the number of layers of distilgpt2
+# named: n_layer-original-transformer
 from dataclasses import dataclass, field
 
 

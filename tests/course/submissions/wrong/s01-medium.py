@@ -1,4 +1,5 @@
 # mistake: these are the sizes of GPT-2 medium
+# named: n_embd-medium
 from dataclasses import dataclass
 
 

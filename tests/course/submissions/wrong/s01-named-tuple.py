@@ -1,4 +1,5 @@
 # mistake: a NamedTuple has the right values but is not a dataclass
+# named: named-tuple
 from typing import NamedTuple
 
 

@@ -1,4 +1,5 @@
 # mistake: the properties have no type annotations, so the dataclass has no fields
+# named: no-annotations
 from dataclasses import dataclass
 
 

@@ -1,4 +1,5 @@
 # mistake: GPT2Config is a plain class, the @dataclass decorator was forgotten
+# named: imported-not-applied
 from dataclasses import dataclass
 
 

@@ -1,4 +1,5 @@
 # mistake: the fields have types but no values
+# named: vocab_size-no-default
 from dataclasses import dataclass
 
 

@@ -1,4 +1,5 @@
 # mistake: layer_norm_epsilon is missing
+# named: field-missing
 from dataclasses import dataclass
 
 

@@ -1,4 +1,5 @@
 # mistake: the values of n_layer and n_head are still None
+# named: n_layer-none
 from dataclasses import dataclass
 
 

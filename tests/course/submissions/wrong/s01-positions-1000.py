@@ -1,4 +1,5 @@
 # mistake: n_positions is rounded to 1000
+# named: n_positions-rounded
 from dataclasses import dataclass
 
 

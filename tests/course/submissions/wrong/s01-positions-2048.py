@@ -1,4 +1,5 @@
 # mistake: n_positions is 2048, the context of a later model
+# named: n_positions-gpt-3
 from dataclasses import dataclass as dc
 
 

@@ -1,4 +1,5 @@
 # mistake: __post_init__ overwrites whatever the caller passes with GPT-2 small's sizes
+# named: arguments-overwritten
 from dataclasses import dataclass
 
 

@@ -1,4 +1,5 @@
 # mistake: the values of n_positions and n_embd are exchanged
+# named: n_positions-another-field
 from dataclasses import dataclass
 
 

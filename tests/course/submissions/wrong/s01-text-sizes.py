@@ -1,4 +1,5 @@
 # mistake: the sizes are texts, not numbers
+# named: vocab_size-text
 from dataclasses import dataclass
 
 

@@ -1,4 +1,5 @@
 # mistake: a comma after each value makes tuples of them
+# named: vocab_size-tuple
 from dataclasses import dataclass
 
 

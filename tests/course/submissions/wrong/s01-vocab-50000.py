@@ -1,4 +1,5 @@
 # mistake: vocab_size is rounded to 50000
+# named: vocab_size-merges
 from dataclasses import dataclass
 
 

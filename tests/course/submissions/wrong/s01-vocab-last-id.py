@@ -1,4 +1,5 @@
 # mistake: vocab_size is 50256, the id of the last token, one too few
+# named: vocab_size-last-token
 from dataclasses import dataclass
 
 

@@ -1,4 +1,5 @@
 # mistake: vocab_size was rounded up to a multiple of 64
+# named: vocab_size-padded
 from dataclasses import dataclass
 
 

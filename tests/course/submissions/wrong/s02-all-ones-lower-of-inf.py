@@ -1,4 +1,5 @@
 # mistake: 1 - triangle, so that hidden entries are 1
+# named: ones-where-hidden
 from max.dtype import DType
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor

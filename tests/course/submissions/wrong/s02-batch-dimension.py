@@ -1,4 +1,5 @@
 # mistake: a leading dimension of one
+# named: extra-dimensions
 from max.dtype import DType
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor

@@ -1,4 +1,5 @@
 # mistake: returns which positions are visible as booleans
+# named: boolean
 from max.dtype import DType
 from max.experimental import functional as F
 from max.graph import Dim

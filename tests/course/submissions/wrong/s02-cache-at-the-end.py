@@ -1,4 +1,5 @@
 # mistake: the cached columns are appended after the triangle, they come first
+# named: cached-last
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 

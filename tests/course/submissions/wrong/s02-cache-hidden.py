@@ -1,4 +1,5 @@
 # mistake: the sign of num_tokens is wrong, cached positions are hidden
+# named: cached-wrong-way
 from max.dtype import DType
 from max.experimental import functional as F
 from max.graph import Dim

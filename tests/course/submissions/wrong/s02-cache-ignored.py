@@ -1,4 +1,5 @@
 # mistake: num_tokens is not passed to band_part, cached positions shift the diagonal
+# named: cached-not-shifted
 import max.experimental.functional as F
 from max.experimental.tensor import Tensor
 from max.graph import Dim

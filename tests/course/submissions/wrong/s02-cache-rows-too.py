@@ -1,4 +1,5 @@
 # mistake: square of T + num_tokens
+# named: cached-rows
 from max.dtype import DType
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor

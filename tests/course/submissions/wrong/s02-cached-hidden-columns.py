@@ -1,4 +1,5 @@
 # mistake: the cached positions are minus infinity
+# named: cached-hidden
 from max.dtype import DType
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor

@@ -1,4 +1,5 @@
 # mistake: rows are compared with themselves: every row is open or hidden as a whole
+# named: hides-other-tokens
 from max.dtype import DType
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor

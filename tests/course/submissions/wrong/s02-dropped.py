@@ -1,4 +1,5 @@
 # mistake: the result of band_part is dropped, everything is hidden
+# named: all-hidden
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.graph import Dim

@@ -1,4 +1,5 @@
 # mistake: always float32, the dtype asked for is ignored
+# named: dtype-float32
 from max.dtype import DType
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor

@@ -1,4 +1,5 @@
 # mistake: the smallest float32 stands in the place of minus infinity
+# named: finite
 import numpy as np
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor

@@ -1,4 +1,5 @@
 # mistake: two leading dimensions of one are added
+# named: extra-dimensions
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.graph import Dim

@@ -1,4 +1,5 @@
 # mistake: the upper triangle is kept: each token sees itself and the future only
+# named: upside-down
 from max.dtype import DType
 from max.experimental import functional as F
 from max.graph import Dim

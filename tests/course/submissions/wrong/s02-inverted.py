@@ -1,4 +1,5 @@
 # mistake: exclude is missing: the past is minus infinity and the future zero
+# named: inverted
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.graph import Dim

@@ -1,4 +1,5 @@
 # mistake: -1e9 stands in the place of minus infinity
+# named: finite
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.graph import Dim

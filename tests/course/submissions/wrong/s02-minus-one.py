@@ -1,4 +1,5 @@
 # mistake: the future is -1
+# named: minus-one
 from max.dtype import DType
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor

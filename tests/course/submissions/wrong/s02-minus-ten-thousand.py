@@ -1,4 +1,5 @@
 # mistake: -10000 instead of minus infinity, by comparison
+# named: finite
 from max.dtype import DType
 from max.experimental import functional as F
 from max.graph import Dim

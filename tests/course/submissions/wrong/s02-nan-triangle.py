@@ -1,4 +1,5 @@
 # mistake: (1 - triangle) * -inf makes NaN of every visible position
+# named: zero-times-infinity
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.graph import Dim

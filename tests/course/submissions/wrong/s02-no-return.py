@@ -1,4 +1,5 @@
 # mistake: the function returns nothing
+# named: nothing-returned
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.graph import Dim

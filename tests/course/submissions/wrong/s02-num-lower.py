@@ -1,4 +1,5 @@
 # mistake: num_lower instead of num_upper: the wrong side of the diagonal is cleared
+# named: upside-down
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.graph import Dim

@@ -1,4 +1,5 @@
 # mistake: the triangle from NumPy forgets num_tokens
+# named: cached-not-shifted
 import numpy as np
 from max.dtype import DType
 from max.experimental import functional as F

@@ -1,4 +1,5 @@
 # mistake: a NumPy array is returned, not a tensor
+# named: not-a-tensor
 import numpy as np
 from max.dtype import DType
 from max.experimental import functional as F

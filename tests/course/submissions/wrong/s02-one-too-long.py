@@ -1,4 +1,5 @@
 # mistake: one column too many
+# named: other-shape
 from max.dtype import DType
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor

@@ -1,4 +1,5 @@
 # mistake: a lower triangle of ones, to be multiplied, not an additive mask
+# named: zeros-and-ones
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.graph import Dim

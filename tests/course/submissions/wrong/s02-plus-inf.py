@@ -1,4 +1,5 @@
 # mistake: plus infinity, the sign is wrong
+# named: plus-inf
 import math
 
 from max.experimental import functional as F

@@ -1,4 +1,5 @@
 # mistake: the misspelt name casual_mask
+# named: name-missing
 from max.dtype import DType
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor

@@ -1,4 +1,5 @@
 # mistake: the band is one too wide, each token sees the next one
+# named: one-ahead
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.graph import Dim

@@ -1,4 +1,5 @@
 # mistake: the mask is [T, T], the cached positions are missing
+# named: cached-too-few-columns
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 

@@ -1,4 +1,5 @@
 # mistake: the triangle from NumPy starts at the diagonal
+# named: strict
 import numpy as np
 from max.dtype import DType
 from max.experimental import functional as F

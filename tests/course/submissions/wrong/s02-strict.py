@@ -1,4 +1,5 @@
 # mistake: the diagonal is hidden too, a token cannot see itself
+# named: strict
 from max.driver import Device
 from max.dtype import DType
 from max.experimental import functional as F

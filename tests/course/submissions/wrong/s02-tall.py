@@ -1,4 +1,5 @@
 # mistake: the shape is [T + num_tokens, T], rows and columns exchanged
+# named: cached-rows
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.graph import Dim

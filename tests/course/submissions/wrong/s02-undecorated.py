@@ -1,4 +1,5 @@
 # mistake: @F.functional is missing
+# named: not-functional
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.graph import Dim

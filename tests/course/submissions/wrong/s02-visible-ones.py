@@ -1,4 +1,5 @@
 # mistake: visible entries are one, hidden ones minus infinity
+# named: one-where-visible
 from max.dtype import DType
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor

@@ -1,4 +1,5 @@
 # mistake: num_lower is zero as well, only a narrow band is visible
+# named: only-itself
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.graph import Dim

@@ -1,4 +1,5 @@
 # mistake: 0 times minus infinity is not a number
+# named: zero-times-infinity
 from max.dtype import DType
 from max.experimental import functional as F
 from max.graph import Dim

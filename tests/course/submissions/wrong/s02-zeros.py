@@ -1,4 +1,5 @@
 # mistake: the mask is filled with zero, so nothing is hidden
+# named: nothing-hidden
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.graph import Dim

@@ -1,4 +1,5 @@
 # mistake: only weight and bias, nothing is normalized
+# named: normalization-dropped
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

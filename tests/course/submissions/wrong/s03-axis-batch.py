@@ -1,4 +1,5 @@
 # mistake: the statistics are taken over axis 0
+# named: over-batch
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

@@ -1,4 +1,5 @@
 # mistake: the statistics run over axis -2, the tokens
+# named: over-tokens
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

@@ -1,4 +1,5 @@
 # mistake: mean and variance are taken over the tokens (axis 1), not over the features
+# named: over-tokens
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

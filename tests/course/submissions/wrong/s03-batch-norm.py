@@ -1,4 +1,5 @@
 # mistake: mean and variance over batch and tokens, a batch norm
+# named: over-batch-and-tokens
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

@@ -1,4 +1,5 @@
 # mistake: the bias is added before the weight is multiplied
+# named: bias-before-weight
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

@@ -1,4 +1,5 @@
 # mistake: the bias starts as ones
+# named: bias-ones
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

@@ -1,4 +1,5 @@
 # mistake: the bias is added twice
+# named: bias-twice
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

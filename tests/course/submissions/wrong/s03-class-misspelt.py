@@ -1,4 +1,5 @@
 # mistake: the class is called Layernorm
+# named: name-missing
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

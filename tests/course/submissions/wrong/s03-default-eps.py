@@ -1,4 +1,5 @@
 # mistake: the default of eps is 1e-6
+# named: default-eps-1e-06
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

@@ -1,4 +1,5 @@
 # mistake: the result of F.layer_norm is dropped and x returned
+# named: input-returned
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

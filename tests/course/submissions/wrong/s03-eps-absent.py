@@ -1,4 +1,5 @@
 # mistake: no eps at all under the root
+# named: eps-ignored
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

@@ -1,4 +1,5 @@
 # mistake: the default of eps is 1e-12, as in BERT
+# named: default-eps-tiny
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

@@ -1,4 +1,5 @@
 # mistake: eps is added to the standard deviation, after the root
+# named: eps-outside-the-root
 import max.experimental.functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

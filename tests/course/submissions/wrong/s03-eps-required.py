@@ -1,4 +1,5 @@
 # mistake: eps has no default
+# named: no-default
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

@@ -1,4 +1,5 @@
 # mistake: eps is squared before it is added to the variance
+# named: eps-squared
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

@@ -1,4 +1,5 @@
 # mistake: eps is subtracted from the variance
+# named: eps-subtracted
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

@@ -1,4 +1,5 @@
 # mistake: the argument is called epsilon, not eps
+# named: eps-not-taken
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

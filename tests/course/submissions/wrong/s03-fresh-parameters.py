@@ -1,4 +1,5 @@
 # mistake: new ones and zeros are made in each call, loaded weights have no effect
+# named: weight-and-bias-ignored
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

@@ -1,4 +1,5 @@
 # mistake: the parameters are called gamma and beta, not weight and bias
+# named: parameter-missing
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

@@ -1,4 +1,5 @@
 # mistake: the parameters have 768 entries whatever dim is
+# named: dim-hard-coded
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

@@ -1,4 +1,5 @@
 # mistake: the mean absolute deviation in place of the standard deviation
+# named: absolute-deviation
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

@@ -1,4 +1,5 @@
 # mistake: multiplied by the standard deviation
+# named: multiplied
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

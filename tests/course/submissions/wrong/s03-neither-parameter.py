@@ -1,4 +1,5 @@
 # mistake: weight and bias exist but the normalized vector is returned without them
+# named: weight-and-bias-ignored
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

@@ -1,4 +1,5 @@
 # mistake: the bias is never added
+# named: bias-ignored
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

@@ -1,4 +1,5 @@
 # mistake: divided by the variance, the root is missing
+# named: no-root
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

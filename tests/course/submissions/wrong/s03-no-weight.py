@@ -1,4 +1,5 @@
 # mistake: the weight is not multiplied
+# named: weight-ignored
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

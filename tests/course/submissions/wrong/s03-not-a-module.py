@@ -1,4 +1,5 @@
 # mistake: LayerNorm does not inherit from Module
+# named: not-a-module
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 

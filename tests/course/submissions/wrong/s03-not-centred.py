@@ -1,4 +1,5 @@
 # mistake: the mean is used in the variance but not subtracted from x
+# named: mean-not-subtracted
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

@@ -1,4 +1,5 @@
 # mistake: multiplied by 1 + weight
+# named: one-plus-weight
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

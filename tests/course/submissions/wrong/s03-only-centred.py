@@ -1,4 +1,5 @@
 # mistake: the vector is centred but not divided by anything
+# named: not-divided
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

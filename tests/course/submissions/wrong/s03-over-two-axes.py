@@ -1,4 +1,5 @@
 # mistake: one mean and one variance for all tokens of a sequence together
+# named: over-tokens-and-features
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

@@ -1,4 +1,5 @@
 # mistake: the weight starts as random numbers
+# named: random-start
 from max.experimental import functional as F, random
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

@@ -1,4 +1,5 @@
 # mistake: the input is added to the normalized vector
+# named: residual-outside
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

@@ -1,4 +1,5 @@
 # mistake: the mean is not subtracted anywhere, this is RMSNorm
+# named: root-mean-square
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

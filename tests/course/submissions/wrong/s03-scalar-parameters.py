@@ -1,4 +1,5 @@
 # mistake: a single weight and bias for all features, shape [1]
+# named: wrong-shape
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

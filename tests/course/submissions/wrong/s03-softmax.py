@@ -1,4 +1,5 @@
 # mistake: a softmax in place of the normalization
+# named: softmax
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

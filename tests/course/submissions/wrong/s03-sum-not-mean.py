@@ -1,4 +1,5 @@
 # mistake: the sum of squares in place of their mean
+# named: variance-summed
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

@@ -1,4 +1,5 @@
 # mistake: bias and weight are passed to F.layer_norm in the wrong order
+# named: weight-and-bias-swapped
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

@@ -1,4 +1,5 @@
 # mistake: the vector is normalized twice
+# named: normalized-before
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

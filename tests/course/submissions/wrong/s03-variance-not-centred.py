@@ -1,4 +1,5 @@
 # mistake: the variance is the mean of squares, the mean not subtracted in it
+# named: variance-around-zero
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

@@ -1,4 +1,5 @@
 # mistake: the weight is added and the bias multiplied
+# named: weight-and-bias-swapped
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

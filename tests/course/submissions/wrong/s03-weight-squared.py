@@ -1,4 +1,5 @@
 # mistake: the weight is multiplied twice
+# named: weight-twice-on-bias
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

@@ -1,4 +1,5 @@
 # mistake: the weight starts as zeros and the bias as ones
+# named: weight-and-bias-swapped
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

@@ -1,4 +1,5 @@
 # mistake: GELU with 0.0447 rounded
+# named: numbers-rounded
 import math
 
 from max.experimental import functional as F

@@ -1,4 +1,5 @@
 # mistake: the constructor takes config first
+# named: arguments-swapped
 import math
 
 from max.experimental import functional as F

@@ -1,4 +1,5 @@
 # mistake: the products are written by hand and the biases forgotten
+# named: without-biases
 from max.experimental import functional as F
 from max.nn.module_v3 import Linear, Module
 

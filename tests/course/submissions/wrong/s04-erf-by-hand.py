@@ -1,4 +1,5 @@
 # mistake: the exact GELU with erf, written by hand
+# named: gelu-exact
 import math
 
 from max.experimental import functional as F

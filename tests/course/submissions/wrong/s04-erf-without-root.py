@@ -1,4 +1,5 @@
 # mistake: erf(x) in place of erf(x / sqrt(2))
+# named: erf-without-root
 import math
 
 from max.experimental import functional as F

@@ -1,4 +1,5 @@
 # mistake: F.gelu without approximate="tanh" is the exact GELU
+# named: gelu-exact
 from max.experimental import functional as F
 from max.nn.module_v3 import Linear, Module
 

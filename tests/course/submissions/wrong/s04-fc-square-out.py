@@ -1,4 +1,5 @@
 # mistake: c_proj gives intermediate_size features
+# named: not-projected-back
 import math
 
 from max.experimental import functional as F

@@ -1,4 +1,5 @@
 # mistake: c_fc is used for both layers, its weight transposed for the way back
+# named: c_fc-for-both
 import math
 
 from max.experimental import functional as F

@@ -1,4 +1,5 @@
 # mistake: intermediate_size is ignored, 4 * n_embd taken
+# named: intermediate-size-computed
 from max.experimental import functional as F
 from max.nn.module_v3 import Linear, Module
 

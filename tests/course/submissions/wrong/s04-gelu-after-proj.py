@@ -1,4 +1,5 @@
 # mistake: GELU comes after both layers, not between them
+# named: gelu-after-c_proj
 from max.experimental import functional as F
 from max.nn.module_v3 import Linear, Module
 

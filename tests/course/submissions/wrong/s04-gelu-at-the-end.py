@@ -1,4 +1,5 @@
 # mistake: a second GELU after c_proj
+# named: gelu-after-both
 from max.experimental import functional as F
 from max.nn.module_v3 import Linear, Module
 

@@ -1,4 +1,5 @@
 # mistake: GELU is applied to the input, before c_fc
+# named: gelu-before-c_fc
 from max.experimental import functional as F
 from max.nn.module_v3 import Linear, Module
 

@@ -1,4 +1,5 @@
 # mistake: the result of F.gelu is not kept
+# named: gelu-missing
 from max.experimental import functional as F
 from max.nn.module_v3 import Linear, Module
 

@@ -1,4 +1,5 @@
 # mistake: GELU's result is added to c_fc's, not put in its place
+# named: residual-around-gelu
 import math
 
 from max.experimental import functional as F

@@ -1,4 +1,5 @@
 # mistake: GELU is applied twice between the layers
+# named: gelu-twice
 from max.experimental import functional as F
 from max.nn.module_v3 import Linear, Module
 

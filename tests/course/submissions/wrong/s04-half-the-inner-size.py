@@ -1,4 +1,5 @@
 # mistake: the intermediate size is halved
+# named: other-sizes
 import math
 
 from max.experimental import functional as F

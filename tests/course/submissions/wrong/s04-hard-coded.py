@@ -1,4 +1,5 @@
 # mistake: 768 and 3072 stand in the layers
+# named: dimensions-hard-coded
 from max.experimental import functional as F
 from max.nn.module_v3 import Linear, Module
 

@@ -1,4 +1,5 @@
 # mistake: the size comes from config.n_inner, the argument intermediate_size is ignored
+# named: intermediate-size-from-config
 from max.experimental import functional as F
 from max.nn.module_v3 import Linear, Module
 

@@ -1,4 +1,5 @@
 # mistake: the expanded features are multiplied with GELU of themselves
+# named: gated
 import math
 
 from max.experimental import functional as F

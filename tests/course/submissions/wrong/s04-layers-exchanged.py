@@ -1,4 +1,5 @@
 # mistake: in and out sizes of the two layers are exchanged
+# named: layers-swapped
 from max.experimental import functional as F
 from max.nn.module_v3 import Linear, Module
 

@@ -1,4 +1,5 @@
 # mistake: new random layers are made in each call
+# named: new-layers
 from max.experimental import functional as F
 from max.nn.module_v3 import Linear, Module
 

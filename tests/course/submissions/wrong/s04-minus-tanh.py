@@ -1,4 +1,5 @@
 # mistake: 1 - tanh in GELU
+# named: one-minus-tanh
 import math
 
 from max.experimental import functional as F

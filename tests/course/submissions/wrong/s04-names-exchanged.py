@@ -1,4 +1,5 @@
 # mistake: c_proj expands and c_fc projects back, the names are exchanged
+# named: layers-swapped
 from max.experimental import functional as F
 from max.nn.module_v3 import Linear, Module
 

@@ -1,4 +1,5 @@
 # mistake: no GELU between the two layers
+# named: gelu-missing
 from max.nn.module_v3 import Linear, Module
 
 

@@ -1,4 +1,5 @@
 # mistake: both layers are made without a bias
+# named: no-bias
 from max.experimental import functional as F
 from max.nn.module_v3 import Linear, Module
 

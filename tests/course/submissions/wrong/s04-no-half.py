@@ -1,4 +1,5 @@
 # mistake: GELU by hand without the factor one half
+# named: half-missing
 import math
 
 from max.experimental import functional as F

@@ -1,4 +1,5 @@
 # mistake: tanh of x + 0.044715 x^3 without sqrt(2 / pi)
+# named: root-missing
 import math
 
 from max.experimental import functional as F

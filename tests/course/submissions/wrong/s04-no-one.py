@@ -1,4 +1,5 @@
 # mistake: the 1 + of GELU is missing
+# named: one-missing
 import math
 
 from max.experimental import functional as F

@@ -1,4 +1,5 @@
 # mistake: the factor x of GELU is missing
+# named: x-missing
 import math
 
 from max.experimental import functional as F

@@ -1,4 +1,5 @@
 # mistake: __call__ returns nothing
+# named: nothing-returned
 from max.experimental import functional as F
 from max.nn.module_v3 import Linear, Module
 

@@ -1,4 +1,5 @@
 # mistake: the layers are called fc1 and fc2
+# named: layer-missing
 from max.experimental import functional as F
 from max.nn.module_v3 import Linear, Module
 

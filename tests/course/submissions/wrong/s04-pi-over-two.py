@@ -1,4 +1,5 @@
 # mistake: sqrt(pi / 2) in place of sqrt(2 / pi)
+# named: pi-over-two
 import math
 
 from max.experimental import functional as F

@@ -1,4 +1,5 @@
 # mistake: c_proj has no bias
+# named: no-bias
 import math
 
 from max.experimental import functional as F

@@ -1,4 +1,5 @@
 # mistake: c_proj is called and its result dropped
+# named: c_proj-missing
 from max.experimental import functional as F
 from max.nn.module_v3 import Linear, Module
 

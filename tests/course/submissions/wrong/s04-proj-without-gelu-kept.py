@@ -1,4 +1,5 @@
 # mistake: GELU is computed into another name, c_proj gets the old one
+# named: gelu-missing
 import math
 
 from max.experimental import functional as F

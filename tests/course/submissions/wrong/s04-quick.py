@@ -1,4 +1,5 @@
 # mistake: approximate="quick" is x sigmoid(1.702 x)
+# named: gelu-quick
 from max.experimental import functional as F
 from max.nn.module_v3 import Linear, Module
 

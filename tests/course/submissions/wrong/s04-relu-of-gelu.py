@@ -1,4 +1,5 @@
 # mistake: ReLU after GELU
+# named: relu-and-gelu
 import math
 
 from max.experimental import functional as F

@@ -1,4 +1,5 @@
 # mistake: ReLU in place of GELU
+# named: relu
 from max.experimental import functional as F
 from max.nn.module_v3 import Linear, Module
 

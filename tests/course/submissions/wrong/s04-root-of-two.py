@@ -1,4 +1,5 @@
 # mistake: sqrt(2) / pi in place of sqrt(2 / pi)
+# named: root-of-two-over-pi
 import math
 
 from max.experimental import functional as F

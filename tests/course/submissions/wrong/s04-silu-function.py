@@ -1,4 +1,5 @@
 # mistake: F.silu in place of GELU
+# named: silu
 import math
 
 from max.experimental import functional as F

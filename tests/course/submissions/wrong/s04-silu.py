@@ -1,4 +1,5 @@
 # mistake: SiLU in place of GELU, spelt with a sigmoid
+# named: silu
 from max.experimental import functional as F
 from max.nn.module_v3 import Linear, Module
 

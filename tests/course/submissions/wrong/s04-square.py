@@ -1,4 +1,5 @@
 # mistake: c_fc does not expand, it is n_embd by n_embd
+# named: not-expanded
 from max.experimental import functional as F
 from max.nn.module_v3 import Linear, Module
 

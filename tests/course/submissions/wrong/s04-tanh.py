@@ -1,4 +1,5 @@
 # mistake: tanh itself in place of the GELU approximated with tanh
+# named: tanh
 from max.experimental import functional as F
 from max.nn.module_v3 import Linear, Module
 

@@ -1,4 +1,5 @@
 # mistake: 0.44715 in place of 0.044715
+# named: constant-ten-times
 import math
 
 from max.experimental import functional as F

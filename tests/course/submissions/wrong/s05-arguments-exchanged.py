@@ -1,4 +1,5 @@
 # mistake: key and query are passed to _attn in the wrong order
+# named: order-kqv
 import max.experimental.functional as F
 from max.nn.module_v3 import Linear, Module
 

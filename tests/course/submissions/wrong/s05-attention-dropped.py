@@ -1,4 +1,5 @@
 # mistake: what attention gave is dropped, the values go straight to the merge
+# named: values-only
 import max.experimental.functional as F
 from max.nn.module_v3 import Linear, Module
 

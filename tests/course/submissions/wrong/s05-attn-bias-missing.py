@@ -1,4 +1,5 @@
 # mistake: c_attn has no bias
+# named: no-bias
 import max.experimental.functional as F
 from max.nn.module_v3 import Linear, Module
 

@@ -1,4 +1,5 @@
 # mistake: _attn already merges the heads, and __call__ does not
+# named: merged-inside
 import math
 
 from max.experimental import functional as F

@@ -1,4 +1,5 @@
 # mistake: _attn returns nothing
+# named: nothing-returned
 import max.experimental.functional as F
 from max.nn.module_v3 import Linear, Module
 

@@ -1,4 +1,5 @@
 # mistake: softmax is replaced by a mean over the visible tokens
+# named: scores-dropped
 import max.experimental.functional as F
 from max.nn.module_v3 import Linear, Module
 

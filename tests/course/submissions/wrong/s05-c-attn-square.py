@@ -1,4 +1,5 @@
 # mistake: c_attn is C by C and used for q, k and v alike
+# named: c_attn-too-narrow
 import max.experimental.functional as F
 from max.nn.module_v3 import Linear, Module
 

@@ -1,4 +1,5 @@
 # mistake: F.chunk without an axis cuts the batch
+# named: split-along-another-axis
 import math
 
 from max.experimental import functional as F

@@ -1,4 +1,5 @@
 # mistake: exp of the scores without dividing by the sum of the row
+# named: exponential
 import max.experimental.functional as F
 from max.nn.module_v3 import Linear, Module
 

@@ -1,4 +1,5 @@
 # mistake: the mask is added to the first head only
+# named: hides-other-tokens
 import math
 
 from max.experimental import functional as F

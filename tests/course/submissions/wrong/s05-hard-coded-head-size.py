@@ -1,4 +1,5 @@
 # mistake: _split_heads ignores its arguments and cuts 12 heads of 64
+# named: sizes-hard-coded
 import max.experimental.functional as F
 from max.nn.module_v3 import Linear, Module
 

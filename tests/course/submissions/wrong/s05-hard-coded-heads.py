@@ -1,4 +1,5 @@
 # mistake: 12 heads of 64, whatever the configuration says
+# named: sizes-hard-coded
 import math
 
 from max.experimental import functional as F

@@ -1,4 +1,5 @@
 # mistake: the layers have 768 features whatever n_embd is
+# named: sizes-hard-coded
 import math
 
 from max.experimental import functional as F

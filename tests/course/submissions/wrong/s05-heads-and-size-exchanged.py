@@ -1,4 +1,5 @@
 # mistake: n_head is taken as the size of a head
+# named: scaled-by-heads
 import max.experimental.functional as F
 from max.nn.module_v3 import Linear, Module
 

@@ -1,4 +1,5 @@
 # mistake: q, k, v are taken as every third feature
+# named: qkv-interleaved
 import max.experimental.functional as F
 from max.nn.module_v3 import Linear, Module
 

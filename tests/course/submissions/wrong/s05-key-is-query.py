@@ -1,4 +1,5 @@
 # mistake: the query is used as the key as well
+# named: order-qqv
 import math
 
 from max.experimental import functional as F

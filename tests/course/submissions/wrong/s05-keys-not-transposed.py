@@ -1,4 +1,5 @@
 # mistake: the keys are not transposed in the product
+# named: keys-not-transposed
 import max.experimental.functional as F
 from max.nn.module_v3 import Linear, Module
 

@@ -1,4 +1,5 @@
 # mistake: F.logsoftmax in place of F.softmax
+# named: log-softmax
 import max.experimental.functional as F
 from max.nn.module_v3 import Linear, Module
 

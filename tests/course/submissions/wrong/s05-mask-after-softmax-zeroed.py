@@ -1,4 +1,5 @@
 # mistake: after the softmax the hidden weights are set to zero, rows no longer sum to one
+# named: mask-multiplied-after-softmax
 import max.experimental.functional as F
 from max.nn.module_v3 import Linear, Module
 

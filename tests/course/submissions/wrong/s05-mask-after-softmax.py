@@ -1,4 +1,5 @@
 # mistake: the mask is added after the softmax
+# named: mask-after-softmax
 import math
 
 from max.experimental import functional as F

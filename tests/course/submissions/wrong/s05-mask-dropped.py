@@ -1,4 +1,5 @@
 # mistake: the sum with the mask is not kept
+# named: not-masked
 import math
 
 from max.experimental import functional as F

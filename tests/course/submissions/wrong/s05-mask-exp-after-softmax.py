@@ -1,4 +1,5 @@
 # mistake: exp(mask), zeros and ones, multiplies the softmax
+# named: mask-multiplied-after-softmax
 import math
 
 from max.experimental import functional as F

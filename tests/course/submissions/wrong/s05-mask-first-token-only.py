@@ -1,4 +1,5 @@
 # mistake: only the first token is masked, through a wrong axis of the mask
+# named: hides-other-tokens
 import math
 
 from max.experimental import functional as F

@@ -1,4 +1,5 @@
 # mistake: the last row of the mask, all zeros, is added to every token
+# named: not-masked
 import math
 
 from max.experimental import functional as F

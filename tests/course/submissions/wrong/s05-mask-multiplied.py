@@ -1,4 +1,5 @@
 # mistake: the scores are multiplied by a triangle of ones before the softmax
+# named: mask-multiplied
 import max.experimental.functional as F
 from max.nn.module_v3 import Linear, Module
 

@@ -1,4 +1,5 @@
 # mistake: the mask is made for T cached tokens
+# named: mask-too-wide
 import math
 
 from max.experimental import functional as F

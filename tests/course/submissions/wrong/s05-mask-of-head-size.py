@@ -1,4 +1,5 @@
 # mistake: the mask has the size of the head, not of the sequence
+# named: mask-of-head-size
 import math
 
 from max.experimental import functional as F

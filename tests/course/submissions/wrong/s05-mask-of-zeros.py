@@ -1,4 +1,5 @@
 # mistake: a mask of zeros is added, it hides nothing
+# named: not-masked
 import max.experimental.functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Linear, Module

@@ -1,4 +1,5 @@
 # mistake: the mask is made for one cached token, so every token sees the next
+# named: mask-one-ahead
 import math
 
 from max.experimental import functional as F

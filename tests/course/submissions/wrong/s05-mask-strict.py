@@ -1,4 +1,5 @@
 # mistake: an own mask hides the diagonal too
+# named: strict-mask-but-first
 import math
 
 import numpy as np

@@ -1,4 +1,5 @@
 # mistake: the mask is subtracted
+# named: mask-subtracted
 import math
 
 from max.experimental import functional as F

@@ -1,4 +1,5 @@
 # mistake: the mask multiplies the scores: 0 and minus infinity
+# named: mask-times-scores
 import math
 
 from max.experimental import functional as F

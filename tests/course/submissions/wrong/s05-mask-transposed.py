@@ -1,4 +1,5 @@
 # mistake: the mask is transposed, tokens see only the future
+# named: mask-inverted
 import max.experimental.functional as F
 from max.nn.module_v3 import Linear, Module
 

@@ -1,4 +1,5 @@
 # mistake: the result of _merge_heads is not kept
+# named: heads-not-merged
 import math
 
 from max.experimental import functional as F

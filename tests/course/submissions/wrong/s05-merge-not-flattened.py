@@ -1,4 +1,5 @@
 # mistake: _merge_heads transposes but does not put the heads together
+# named: not-merged
 import max.experimental.functional as F
 from max.nn.module_v3 import Linear, Module
 

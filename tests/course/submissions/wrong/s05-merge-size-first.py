@@ -1,4 +1,5 @@
 # mistake: _merge_heads puts the features of the heads alternately
+# named: merged-strided
 import math
 
 from max.experimental import functional as F

@@ -1,4 +1,5 @@
 # mistake: _merge_heads only reshapes, heads and tokens are mixed
+# named: merged-without-transpose
 import max.experimental.functional as F
 from max.nn.module_v3 import Linear, Module
 

@@ -1,4 +1,5 @@
 # mistake: c_attn is called c_attention
+# named: layer-missing
 import max.experimental.functional as F
 from max.nn.module_v3 import Linear, Module
 

@@ -1,4 +1,5 @@
 # mistake: multiplied by sqrt(head size), not divided
+# named: multiplied
 import max.experimental.functional as F
 from max.nn.module_v3 import Linear, Module
 

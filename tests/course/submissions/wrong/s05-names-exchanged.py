@@ -1,4 +1,5 @@
 # mistake: c_attn and c_proj are exchanged in the constructor
+# named: c_proj-too-wide
 import math
 
 from max.experimental import functional as F

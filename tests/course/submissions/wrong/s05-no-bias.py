@@ -1,4 +1,5 @@
 # mistake: c_attn and c_proj have no bias
+# named: no-bias
 import math
 
 from max.experimental import functional as F

@@ -1,4 +1,5 @@
 # mistake: the causal mask is missing
+# named: not-masked
 import math
 
 from max.experimental import functional as F

@@ -1,4 +1,5 @@
 # mistake: c_proj is never called
+# named: c_proj-missing
 import math
 
 from max.experimental import functional as F

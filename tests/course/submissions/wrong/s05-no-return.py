@@ -1,4 +1,5 @@
 # mistake: __call__ returns nothing
+# named: nothing-returned
 import math
 
 from max.experimental import functional as F

@@ -1,4 +1,5 @@
 # mistake: one line of attention without the scale
+# named: not-scaled
 import max.experimental.functional as F
 from max.nn.module_v3 import Linear, Module
 

@@ -1,4 +1,5 @@
 # mistake: the scores are not scaled
+# named: not-scaled
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Linear, Module

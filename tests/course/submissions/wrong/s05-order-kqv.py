@@ -1,4 +1,5 @@
 # mistake: the thirds are taken as key, query, value
+# named: order-kqv
 import math
 
 from max.experimental import functional as F

@@ -1,4 +1,5 @@
 # mistake: key and value are exchanged after the split
+# named: order-qvk
 import math
 
 from max.experimental import functional as F

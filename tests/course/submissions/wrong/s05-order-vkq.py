@@ -1,4 +1,5 @@
 # mistake: the thirds are taken as value, key, query
+# named: order-vkq
 import max.experimental.functional as F
 from max.nn.module_v3 import Linear, Module
 

@@ -1,4 +1,5 @@
 # mistake: c_proj is applied by hand with its weight not transposed
+# named: c_proj-transposed
 import max.experimental.functional as F
 from max.nn.module_v3 import Linear, Module
 

@@ -1,4 +1,5 @@
 # mistake: the result of c_proj is dropped
+# named: c_proj-missing
 import math
 
 from max.experimental import functional as F

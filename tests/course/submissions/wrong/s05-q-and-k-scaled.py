@@ -1,4 +1,5 @@
 # mistake: query and key are both divided by sqrt(head size)
+# named: scaled-by-size
 import math
 
 from max.experimental import functional as F

@@ -1,4 +1,5 @@
 # mistake: the input is added to the output
+# named: residual-inside
 import math
 
 from max.experimental import functional as F

@@ -1,4 +1,5 @@
 # mistake: the heads are put side by side in reverse order
+# named: merged-in-reverse
 import math
 
 from max.experimental import functional as F

@@ -1,4 +1,5 @@
 # mistake: the weights are divided by sqrt(head size) after the softmax
+# named: scaled-after-softmax
 import math
 
 from max.experimental import functional as F

@@ -1,4 +1,5 @@
 # mistake: the scaled scores are computed and dropped
+# named: not-scaled
 import math
 
 from max.experimental import functional as F

@@ -1,4 +1,5 @@
 # mistake: the scale is that of GPT-2 small's heads of 64
+# named: scaled-as-gpt2-small
 import max.experimental.functional as F
 from max.nn.module_v3 import Linear, Module
 

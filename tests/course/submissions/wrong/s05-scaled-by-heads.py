@@ -1,4 +1,5 @@
 # mistake: scaled by the root of the number of heads
+# named: scaled-by-heads
 import max.experimental.functional as F
 from max.nn.module_v3 import Linear, Module
 

@@ -1,4 +1,5 @@
 # mistake: divided by the square root of n_embd times n_head
+# named: scaled-by-another-number
 import max.experimental.functional as F
 from max.nn.module_v3 import Linear, Module
 

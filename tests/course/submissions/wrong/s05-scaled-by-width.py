@@ -1,4 +1,5 @@
 # mistake: scaled by the root of n_embd, not of the head size
+# named: scaled-by-embedding-size
 import math
 
 from max.experimental import functional as F

@@ -1,4 +1,5 @@
 # mistake: the query is scaled in __call__ and the scores again in _attn
+# named: scaled-by-size
 import max.experimental.functional as F
 from max.nn.module_v3 import Linear, Module
 

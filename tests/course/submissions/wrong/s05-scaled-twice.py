@@ -1,4 +1,5 @@
 # mistake: the query is scaled and the scores are scaled again
+# named: scaled-by-size
 import max.experimental.functional as F
 from max.nn.module_v3 import Linear, Module
 

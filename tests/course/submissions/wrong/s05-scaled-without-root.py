@@ -1,4 +1,5 @@
 # mistake: divided by the head size itself, the root is missing
+# named: scaled-by-size
 import math
 
 from max.experimental import functional as F

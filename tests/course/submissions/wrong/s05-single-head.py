@@ -1,4 +1,5 @@
 # mistake: one head of the full width
+# named: one-head
 import math
 
 from max.experimental import functional as F

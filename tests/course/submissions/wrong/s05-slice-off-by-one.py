@@ -1,4 +1,5 @@
 # mistake: the slice of the values starts one feature early
+# named: v-shifted-left
 import max.experimental.functional as F
 from max.nn.module_v3 import Linear, Module
 

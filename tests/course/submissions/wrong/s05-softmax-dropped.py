@@ -1,4 +1,5 @@
 # mistake: the result of the softmax is dropped
+# named: no-softmax
 import math
 
 from max.experimental import functional as F

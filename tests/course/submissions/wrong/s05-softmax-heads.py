@@ -1,4 +1,5 @@
 # mistake: the softmax runs over the heads, axis 1
+# named: softmax-over-another-axis
 import max.experimental.functional as F
 from max.nn.module_v3 import Linear, Module
 

@@ -1,4 +1,5 @@
 # mistake: there is no softmax; the future is set to zero by a band
+# named: no-softmax-future-zero
 import max.experimental.functional as F
 from max.nn.module_v3 import Linear, Module
 

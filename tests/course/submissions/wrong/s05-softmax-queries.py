@@ -1,4 +1,5 @@
 # mistake: the softmax runs over the queries, axis -2
+# named: softmax-over-another-axis
 import math
 
 from max.experimental import functional as F

@@ -1,4 +1,5 @@
 # mistake: the softmax runs over the queries by way of two transposes
+# named: softmax-over-queries
 import max.experimental.functional as F
 from max.nn.module_v3 import Linear, Module
 

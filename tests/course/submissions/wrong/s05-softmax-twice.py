@@ -1,4 +1,5 @@
 # mistake: the softmax is applied twice
+# named: softmax-twice
 import math
 
 from max.experimental import functional as F

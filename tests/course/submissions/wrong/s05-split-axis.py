@@ -1,4 +1,5 @@
 # mistake: the split has no axis, so it cuts the batch
+# named: split-along-another-axis
 import math
 
 from max.experimental import functional as F

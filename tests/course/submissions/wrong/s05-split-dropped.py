@@ -1,4 +1,5 @@
 # mistake: the results of _split_heads are not kept
+# named: heads-not-split
 import math
 
 from max.experimental import functional as F

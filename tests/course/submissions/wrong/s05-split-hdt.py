@@ -1,4 +1,5 @@
 # mistake: permuted to [B, H, D, T]
+# named: split-other-axes
 import max.experimental.functional as F
 from max.nn.module_v3 import Linear, Module
 

@@ -1,4 +1,5 @@
 # mistake: the transpose exchanges the last two axes: [B, T, D, H]
+# named: split-last-two-swapped
 import math
 
 from max.experimental import functional as F

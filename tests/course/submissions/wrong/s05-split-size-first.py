@@ -1,4 +1,5 @@
 # mistake: the features are cut as [D, H], heads interleaved
+# named: split-strided
 import math
 
 from max.experimental import functional as F

@@ -1,4 +1,5 @@
 # mistake: _split_heads stops after the reshape and leaves [B, T, H, D]
+# named: split-without-transpose
 import math
 
 from max.experimental import functional as F

@@ -1,4 +1,5 @@
 # mistake: _split_heads reshapes to [B, H, T, D] without the transpose
+# named: split-by-reshape-alone
 import max.experimental.functional as F
 from max.nn.module_v3 import Linear, Module
 

@@ -1,4 +1,5 @@
 # mistake: each head's q, k, v lie together: the heads are cut before the thirds
+# named: qkv-within-heads
 import math
 
 from max.experimental import functional as F

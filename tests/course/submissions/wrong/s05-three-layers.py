@@ -1,4 +1,5 @@
 # mistake: three layers for q, k and v in place of c_attn
+# named: layer-missing
 import max.experimental.functional as F
 from max.nn.module_v3 import Linear, Module
 

@@ -1,4 +1,5 @@
 # mistake: the scores are K Q^T, rows and columns exchanged
+# named: scores-transposed
 import math
 
 from max.experimental import functional as F

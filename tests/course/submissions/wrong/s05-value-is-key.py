@@ -1,4 +1,5 @@
 # mistake: the weights are applied to the keys, not the values
+# named: attends-qkk
 import max.experimental.functional as F
 from max.nn.module_v3 import Linear, Module
 

@@ -1,4 +1,5 @@
 # mistake: query and key are split into heads, the value is not
+# named: heads-not-split
 import math
 
 from max.experimental import functional as F

@@ -1,4 +1,5 @@
 # mistake: the weights are transposed before they meet the values
+# named: weights-transposed
 import max.experimental.functional as F
 from max.nn.module_v3 import Linear, Module
 

@@ -1,4 +1,5 @@
 # mistake: the result of attention is dropped
+# named: attention-dropped
 from max.nn.module_v3 import Module
 
 from attention import GPT2Attention

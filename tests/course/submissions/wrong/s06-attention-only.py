@@ -1,4 +1,5 @@
 # mistake: the MLP is missing
+# named: mlp-dropped
 from max.nn.module_v3 import Module
 
 from attention import GPT2Attention

@@ -1,4 +1,5 @@
 # mistake: attention runs twice, the second time in the place of the MLP
+# named: attention-for-mlp
 from max.nn.module_v3 import Module
 
 from attention import GPT2Attention

@@ -1,4 +1,5 @@
 # mistake: layer_norm_epsilon is not passed on, the norms have their default
+# named: epsilon-ignored
 from max.nn.module_v3 import Module
 
 from attention import GPT2Attention

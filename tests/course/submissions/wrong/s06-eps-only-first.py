@@ -1,4 +1,5 @@
 # mistake: the epsilon is passed to ln_1 only
+# named: epsilon-ignored-in-ln_2
 from max.nn.module_v3 import Module
 
 from attention import GPT2Attention

@@ -1,4 +1,5 @@
 # mistake: the residual around attention is the normalized vector
+# named: attention-residual-normalized
 from max.nn.module_v3 import Module
 
 from attention import GPT2Attention

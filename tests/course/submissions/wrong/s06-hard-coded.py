@@ -1,4 +1,5 @@
 # mistake: 768 and 3072 stand in the constructor
+# named: sizes-hard-coded
 from max.nn.module_v3 import Module
 
 from attention import GPT2Attention

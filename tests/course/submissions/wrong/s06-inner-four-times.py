@@ -1,4 +1,5 @@
 # mistake: 4 * n_embd in place of n_inner
+# named: n_inner-computed
 from max.nn.module_v3 import Module
 
 from attention import GPT2Attention

@@ -1,4 +1,5 @@
 # mistake: the MLP is as wide as the embedding
+# named: n_inner-not-used
 from max.nn.module_v3 import Module
 
 from attention import GPT2Attention

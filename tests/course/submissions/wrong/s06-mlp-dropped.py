@@ -1,4 +1,5 @@
 # mistake: the output of the MLP is computed and dropped
+# named: mlp-dropped
 from max.nn.module_v3 import Module
 
 from attention import GPT2Attention

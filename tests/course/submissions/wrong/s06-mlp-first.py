@@ -1,4 +1,5 @@
 # mistake: the MLP comes before attention
+# named: mlp-first-with-its-norm
 from max.nn.module_v3 import Module
 
 from attention import GPT2Attention

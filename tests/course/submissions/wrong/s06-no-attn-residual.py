@@ -1,4 +1,5 @@
 # mistake: the residual around attention is missing
+# named: attention-residual-missing
 from max.nn.module_v3 import Module
 
 from attention import GPT2Attention

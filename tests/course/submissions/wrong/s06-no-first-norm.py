@@ -1,4 +1,5 @@
 # mistake: attention gets the input without ln_1
+# named: attention-norm-missing
 from max.nn.module_v3 import Module
 
 from attention import GPT2Attention

@@ -1,4 +1,5 @@
 # mistake: neither norm is used
+# named: both-norm-missing
 from max.nn.module_v3 import Module
 
 from attention import GPT2Attention

@@ -1,4 +1,5 @@
 # mistake: neither residual is added
+# named: both-residual-missing
 from max.nn.module_v3 import Module
 
 from attention import GPT2Attention

@@ -1,4 +1,5 @@
 # mistake: __call__ returns nothing
+# named: nothing-returned
 from max.nn.module_v3 import Module
 
 from attention import GPT2Attention

@@ -1,4 +1,5 @@
 # mistake: the MLP gets its input without ln_2
+# named: mlp-norm-missing
 from max.nn.module_v3 import Module
 
 from attention import GPT2Attention

@@ -1,4 +1,5 @@
 # mistake: the MLP reads the block's input, not what attention made of it
+# named: parallel
 from max.nn.module_v3 import Module
 
 from attention import GPT2Attention

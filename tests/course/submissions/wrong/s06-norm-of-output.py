@@ -1,4 +1,5 @@
 # mistake: the norm is applied to the output of each sub-layer
+# named: both-norm-after
 from max.nn.module_v3 import Module
 
 from attention import GPT2Attention

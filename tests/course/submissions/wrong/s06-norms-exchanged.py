@@ -1,4 +1,5 @@
 # mistake: ln_2 stands before attention and ln_1 before the MLP
+# named: norms-swapped
 from max.nn.module_v3 import Module
 
 from attention import GPT2Attention

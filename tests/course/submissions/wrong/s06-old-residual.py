@@ -1,4 +1,5 @@
 # mistake: the second residual is the block's input again
+# named: second-residual-is-the-input
 from max.nn.module_v3 import Module
 
 from attention import GPT2Attention

@@ -1,4 +1,5 @@
 # mistake: ln_1 is used before the MLP as well
+# named: ln_1-twice
 from max.nn.module_v3 import Module
 
 from attention import GPT2Attention

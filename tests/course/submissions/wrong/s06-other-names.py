@@ -1,4 +1,5 @@
 # mistake: the norms are called norm1 and norm2
+# named: part-missing
 from max.nn.module_v3 import Module
 
 from attention import GPT2Attention

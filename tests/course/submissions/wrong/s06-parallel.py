@@ -1,4 +1,5 @@
 # mistake: attention and MLP both read the block's input, side by side
+# named: parallel
 from max.nn.module_v3 import Module
 
 from attention import GPT2Attention

@@ -1,4 +1,5 @@
 # mistake: the norms come after the additions, post-normalization
+# named: both-post-norm
 from max.nn.module_v3 import Module
 
 from attention import GPT2Attention

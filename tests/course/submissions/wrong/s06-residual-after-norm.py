@@ -1,4 +1,5 @@
 # mistake: both residuals are taken after the norm
+# named: both-residual-normalized
 from max.nn.module_v3 import Module
 
 from attention import GPT2Attention

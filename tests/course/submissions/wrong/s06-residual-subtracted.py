@@ -1,4 +1,5 @@
 # mistake: the residual is subtracted
+# named: mlp-residual-subtracted
 from max.nn.module_v3 import Module
 
 from attention import GPT2Attention

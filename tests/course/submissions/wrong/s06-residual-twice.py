@@ -1,4 +1,5 @@
 # mistake: the residual of attention is added twice
+# named: attention-residual-twice
 from max.nn.module_v3 import Module
 
 from attention import GPT2Attention

@@ -1,4 +1,5 @@
 # mistake: ln_2 is used before attention as well
+# named: ln_2-twice
 from max.nn.module_v3 import Module
 
 from attention import GPT2Attention

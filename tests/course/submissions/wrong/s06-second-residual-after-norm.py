@@ -1,4 +1,5 @@
 # mistake: the residual around the MLP is the normalized vector
+# named: mlp-residual-normalized
 from max.nn.module_v3 import Module
 
 from attention import GPT2Attention

@@ -1,4 +1,5 @@
 # mistake: everything is chained: the MLP's norm reads attention's output without the sum
+# named: residuals-at-the-end
 from max.nn.module_v3 import Module
 
 from attention import GPT2Attention

@@ -1,4 +1,5 @@
 # mistake: ln_2 is the same object as ln_1
+# named: one-norm-twice
 from max.nn.module_v3 import Module
 
 from attention import GPT2Attention

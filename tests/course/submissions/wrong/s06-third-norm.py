@@ -1,4 +1,5 @@
 # mistake: a norm more, at the end of the block
+# named: mlp-norm-before-and-after
 from max.nn.module_v3 import Module
 
 from attention import GPT2Attention

@@ -1,0 +1,120 @@
+"""The checkers judge files that learners write: wrong, right and hostile ones.
+
+A file in ``submissions/wrong/`` begins with two lines, ``# mistake: what is wrong`` and
+``# named: id``, the id of a mistake that the report has to name. One in ``right/`` begins
+with ``# variant:``, one in ``hostile/`` with ``# hostile:``. Each is checked in the place
+of its puzzle, with the reference for the others. CONTRIBUTING says how to add one.
+"""
+
+import re
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from checker.check import Examiner, Report
+from checker.process import Limits
+from checker.table import puzzle
+
+SUBMISSIONS = Path(__file__).parent / "submissions"
+SECONDS = 60.0  # what a report may take, whatever the file does
+IMPATIENT = Limits(probe=3.0, step=6.0)
+
+found: Counter[str] = Counter()
+"""What was found so far, for the summary at the end."""
+
+
+def files(kind: str) -> list:
+    paths = sorted((SUBMISSIONS / kind).glob("*.py"))
+    return [pytest.param(path, id=path.stem) for path in paths]
+
+
+def header(path: Path, word: str) -> str:
+    """What ``# word: …`` says in the first two lines of a file."""
+    lines = path.read_bytes().decode("latin-1").splitlines()[:2]
+    said = [re.fullmatch(rf"# {word}: (.+)", line.strip()) for line in lines]
+    return next((match[1] for match in said if match), "")
+
+
+def check(examiner: Examiner, path: Path, folder: Path) -> Report:
+    """The report on one file, alone in a folder of its own."""
+    target = puzzle(path.stem.split("-")[0])
+    (folder / target.file).write_bytes(path.read_bytes())
+    examiner.folder = folder
+    return examiner.check(target)
+
+
+def told(report: Report) -> str:
+    """The report in a few lines, for the message of a failing test."""
+    lines = [f"{report.status} {report.file}"]
+    for line in report.lines:
+        name = line.mistake.id if line.mistake else "-"
+        lines.append(f"{line.status} {line.name} [{name}] {' / '.join(line.detail)}")
+    return "\n".join(lines)
+
+
+@pytest.fixture(scope="module")
+def examiner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Examiner]:
+    """One worker for all files that mean well."""
+    with Examiner(tmp_path_factory.mktemp("nothing")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Examiner]:
+    """A worker for hostile files, replaced when one has broken it; less patient."""
+    with Examiner(tmp_path_factory.mktemp("nothing"), IMPATIENT) as made:
+        yield made
+
+
+@pytest.mark.parametrize("path", files("wrong"))
+def test_wrong(path: Path, examiner: Examiner, tmp_path: Path) -> None:
+    """A wrong file is rejected, and the report names its mistake."""
+    found["wrong"] += 1
+    report = check(examiner, path, tmp_path)
+    assert report.status != "passed", told(report)
+    found["rejected"] += 1
+    assert not report.fault, told(report)
+    named = {line.mistake.id for line in report.lines if line.mistake}
+    assert header(path, "mistake")
+    assert header(path, "named") in named, told(report)
+    found["named"] += 1
+
+
+@pytest.mark.parametrize("path", files("right"))
+def test_right(path: Path, examiner: Examiner, tmp_path: Path) -> None:
+    """A right file is accepted, however it is written."""
+    found["right"] += 1
+    report = check(examiner, path, tmp_path)
+    assert report.status == "passed", told(report)
+    assert header(path, "variant")
+    found["accepted"] += 1
+
+
+@pytest.mark.parametrize("path", files("hostile"))
+def test_hostile(path: Path, guarded: Examiner, tmp_path: Path) -> None:
+    """A hostile file gets a report in time, and it never says passed."""
+    found["hostile"] += 1
+    began = time.monotonic()
+    report = check(guarded, path, tmp_path)
+    assert time.monotonic() - began < SECONDS
+    assert report.status != "passed", told(report)
+    found["contained"] += 1
+
+
+@pytest.mark.parametrize("path", files("right")[::12])
+def test_right_after_hostile(path: Path, guarded: Examiner, tmp_path: Path) -> None:
+    """What hostile files did has no effect on the files that come after them."""
+    assert check(guarded, path, tmp_path).status == "passed"
+
+
+def test_summary(capsys: pytest.CaptureFixture[str]) -> None:
+    """The summary is complete: all rejected, named, accepted and contained."""
+    pairs = (("rejected", "wrong"), ("named", "wrong"))
+    pairs += (("accepted", "right"), ("contained", "hostile"))
+    said = ", ".join(f"{did} {found[did]} of {found[of]}" for did, of in pairs)
+    with capsys.disabled():
+        print(f"\n{said}")
+    assert all(found[did] == found[of] for did, of in pairs), said
