@@ -185,15 +185,9 @@ class Op:
     def __init__(self, operation: mlir.Operation, program: Program) -> None:
         self.program = program
         self.operation = operation
-        self.name = (
-            operation.name if operation.name != "mo.custom" else self.core.symbol
-        )
-        self.handler: Handler
-        if self.name in WITH_OP:
-            self.handler = functools.partial(WITH_OP[self.name], self)
-        elif self.name in OPERATIONS:
-            self.handler = OPERATIONS[self.name]
-        else:
+        custom = operation.name == "mo.custom"
+        self.name = self.core.symbol if custom else operation.name
+        if self.name not in OPERATIONS and self.name not in WITH_OP:
             raise Unsupported(self.name)
         self.inputs = [value for value in operation.operands if not _is_chain(value)]
         self.results = _kinds(operation.results)
@@ -208,7 +202,11 @@ class Op:
 
     def run(self, values: dict[mlir.Value, Array]) -> None:
         """Computes the results from the operands, and adds them to `values`."""
-        arrays = self.handler(*[values[value] for value in self.inputs])
+        operands = [values[value] for value in self.inputs]
+        if self.name in OPERATIONS:
+            arrays = OPERATIONS[self.name](*operands)
+        else:
+            arrays = WITH_OP[self.name](self, *operands)
         if not isinstance(arrays, list | tuple):
             arrays = [arrays]
         for (value, kind), array in zip(self.results, arrays, strict=True):
@@ -307,8 +305,8 @@ class Program:
         for dim, size in zip(kind.dims, array.shape, strict=True):
             if isinstance(dim, str):
                 dim = self.sizes.setdefault(dim, size)
-            if self.size(dim) != size:
-                raise ExecutionError(f"shape {array.shape} where {kind.dims} was said")
+            if self.size(dim) != size:  # whoever is wrong, MAX will know
+                raise Unsupported(f"a result of shape {array.shape}, not {kind.dims}")
         return array
 
     def size(self, dim: Dim) -> int:
@@ -395,8 +393,12 @@ OPERATIONS: dict[str, Handler] = {
     "rmo.mo.reduce.min": lambda x, axis: np.fmin.reduce(x, int(axis), keepdims=True),
     # the rest; what a result shares with an operand is a view, never the array itself
     "mo.chain.create": lambda: (),
+    "mo.split": lambda x, sizes, axis: np.split(x, np.cumsum(sizes)[:-1], int(axis)),
     "rmo.matmul": np.matmul,
     "rmo.mo.arg_nonzero": np.argwhere,
+    "rmo.mo.pad.constant": lambda x, sizes, fill: np.pad(
+        x, sizes.reshape(-1, 2), constant_values=fill
+    ),
     "rmo.mo.range": np.arange,
     "rmo.mo.tile": np.tile,
     "rmo.mo.transfer": lambda x: x[...],
@@ -410,6 +412,8 @@ WITH_OP: dict[str, Handler] = {
     "mo.cast": lambda op, x: _round_half(x) if op.dtype == DType.bfloat16 else x[...],
     "mo.buffer.create": lambda op: np.zeros(op.shape, NUMPY[op.dtype]),
     "mo.constant": lambda op: op.constant[...],
+    "mo.if": lambda op, test: op.blocks[0 if test else 1].run([], op.program.values),
+    "rmo.mo.mutable.load": lambda op, x: x.copy() if op.stored_later else x[...],
     "mo.constant.external": lambda op: op.program.weights[op.core.name][...],
     "rmo.broadcast_to": lambda op, x: np.broadcast_to(x, op.shape),
     "rmo.concat": lambda op, *xs: np.concatenate(
@@ -432,6 +436,7 @@ def _with_op(*names: str) -> Callable[[Handler], Handler]:
 
 
 def _exp(x: Array) -> Array:
+    """NaN gives infinity, which softmax and sigmoid inherit."""
     return np.where(np.isnan(x), np.inf, np.exp(x))
 
 
@@ -487,16 +492,6 @@ def _cumsum(op: Op, x: Array, axis: Array) -> Array:
     if op.core.exclusive:
         total -= x
     return np.flip(total, int(axis)) if backwards else total
-
-
-@_with_op("rmo.mo.pad.constant")
-def _pad(op: Op, x: Array, paddings: Array, value: Array) -> Array:
-    return np.pad(x, paddings.reshape(-1, 2), constant_values=value)
-
-
-@_with_op("mo.split")
-def _split(op: Op, x: Array, sizes: Array, axis: Array) -> list[Array]:
-    return np.split(x, np.cumsum(sizes)[:-1], int(axis))
 
 
 @_with_op("rmo.slice", "rmo.mo.slice")
@@ -570,32 +565,19 @@ def _top_k(op: Op, x: Array) -> tuple[Array, Array]:
     return np.take_along_axis(x, indices, axis), indices
 
 
-@_with_op("rmo.mo.random.normal")
-def _normal(op: Op, shape: Array, mean: Array, std: Array, seed: Array) -> Array:
+@_with_op("rmo.mo.random.normal", "rmo.mo.random.uniform")
+def _random(op: Op, shape: Array, a: Array, b: Array, seed: Array) -> Any:
+    """Not MAX's numbers, but of the same distribution, and the same for one seed."""
     generator = np.random.default_rng(int(seed) & (2**64 - 1))
-    return np.asarray(mean + std * generator.standard_normal(tuple(shape), np.float32))
-
-
-@_with_op("rmo.mo.random.uniform")
-def _uniform(op: Op, shape: Array, low: Array, high: Array, seed: Array) -> Array:
-    generator = np.random.default_rng(int(seed) & (2**64 - 1))
-    return np.asarray(low + (high - low) * generator.random(tuple(shape), np.float32))
-
-
-@_with_op("rmo.mo.mutable.load")
-def _mutable_load(op: Op, buffer: Array) -> Array:
-    return buffer.copy() if op.stored_later else buffer[...]
+    if op.name == "rmo.mo.random.normal":  # mean and standard deviation
+        return a + b * generator.standard_normal(tuple(shape), np.float32)
+    return a + (b - a) * generator.random(tuple(shape), np.float32)
 
 
 @_with_op("rmo.mo.mutable.store", "rmo.mo.mutable.store.slice")
 def _mutable_store(op: Op, buffer: Array, x: Array, *slices: Array) -> tuple[()]:
     buffer[tuple(map(slice, *slices)) if slices else ...] = x
     return ()
-
-
-@_with_op("mo.if")
-def _if(op: Op, condition: Array) -> list[Array]:
-    return op.blocks[0 if condition else 1].run([], op.program.values)
 
 
 @_with_op("mo.while")
@@ -662,8 +644,11 @@ async def _evaluate(self: eager.ComputeGraph, tensor: eager.Tensor) -> None:
         ) from ValueError(str(error))
     except Unsupported as reason:
         on_fallback(f"{reason}: MAX compiles the pending computation itself")
-        _restore_sources(self)
-        await _ORIGINALS[eager.ComputeGraph, "evaluate"](self, tensor)
+        uninstall()
+        try:
+            await self.evaluate(tensor)
+        finally:
+            install()
 
 
 def _realize(self: eager.ComputeGraph, tensor: eager.Tensor) -> None:
