@@ -142,8 +142,7 @@ def _hub(scratch: str) -> str:
         files.mkdir(parents=True, exist_ok=True)
         (model / "refs").mkdir(exist_ok=True)
         (model / "refs" / "main").write_text("0" * 40)
-        write_vocabulary(files, other())
-        (files / "config.json").write_text('{"model_type": "gpt2"}')
+        write_checkpoint(files, other(), HUB_SIZES)
     return str(root)
 
 
@@ -153,72 +152,108 @@ def write_vocabulary(folder: Path, bpe: Bpe) -> None:
     (folder / "merges.txt").write_text(f"#version: 0.2\n{pairs}", encoding="utf-8")
 
 
-# A whole checkpoint, with random weights and the bundled vocabulary.
+# Whole checkpoints, with random weights.
 
-SIZES: dict[str, Any] = {
+Sizes = dict[str, Any]
+Weights = dict[str, np.ndarray]
+
+SIZES: Sizes = {
     "vocab_size": 2048,
     "n_positions": 320,
     "n_embd": 12,
-    "n_layer": 2,
+    "n_layer": 1,
     "n_head": 3,
     "n_inner": 40,
     "layer_norm_epsilon": 0.01,
 }
+HUB_SIZES: Sizes = {
+    "vocab_size": 259,
+    "n_positions": 288,
+    "n_embd": 8,
+    "n_layer": 2,
+    "n_head": 4,
+    "n_inner": 36,
+    "layer_norm_epsilon": 0.02,
+}
 
 
-@cache
-def weights() -> dict[str, np.ndarray]:
-    """By Hugging Face's names and in its layouts: Conv1D weights are [in, out]."""
-    c, inner = SIZES["n_embd"], SIZES["n_inner"]
-    shapes = {
-        "wte.weight": (SIZES["vocab_size"], c),
-        "wpe.weight": (SIZES["n_positions"], c),
-        **{
-            f"h.{layer}.{name}": shape
-            for layer in range(SIZES["n_layer"])
-            for name, shape in {
-                "ln_1.weight": (c,),
-                "ln_1.bias": (c,),
-                "attn.c_attn.weight": (c, 3 * c),
-                "attn.c_attn.bias": (3 * c,),
-                "attn.c_proj.weight": (c, c),
-                "attn.c_proj.bias": (c,),
-                "ln_2.weight": (c,),
-                "ln_2.bias": (c,),
-                "mlp.c_fc.weight": (c, inner),
-                "mlp.c_fc.bias": (inner,),
-                "mlp.c_proj.weight": (inner, c),
-                "mlp.c_proj.bias": (c,),
-            }.items()
-        },
+def shapes(sizes: Sizes) -> dict[str, tuple[int, ...]]:
+    """By the names on Hugging Face's hub and in its layouts: Conv1D is [in, out]."""
+    c, inner = sizes["n_embd"], sizes["n_inner"]
+    layer = {
+        "ln_1.weight": (c,),
+        "ln_1.bias": (c,),
+        "attn.c_attn.weight": (c, 3 * c),
+        "attn.c_attn.bias": (3 * c,),
+        "attn.c_proj.weight": (c, c),
+        "attn.c_proj.bias": (c,),
+        "ln_2.weight": (c,),
+        "ln_2.bias": (c,),
+        "mlp.c_fc.weight": (c, inner),
+        "mlp.c_fc.bias": (inner,),
+        "mlp.c_proj.weight": (inner, c),
+        "mlp.c_proj.bias": (c,),
+    }
+    layers = range(sizes["n_layer"])
+    return {
+        "wte.weight": (sizes["vocab_size"], c),
+        "wpe.weight": (sizes["n_positions"], c),
+        **{f"h.{n}.{name}": shape for n in layers for name, shape in layer.items()},
         "ln_f.weight": (c,),
         "ln_f.bias": (c,),
     }
-    scale = {2: 0.5, 1: 1.0}
+
+
+def weights(sizes: Sizes = SIZES) -> Weights:
+    """Random numbers of order one, matrices of order one half; always the same."""
     return {
-        name: scale[len(shape)] * noise(f"tiny {name}", *shape)
-        for name, shape in shapes.items()
+        name: noise(f"tiny {name}", *shape) / np.float32(len(shape))
+        for name, shape in shapes(sizes).items()
     }
 
 
 @cache
 def tiny(scratch: str) -> str:
-    """Writes the checkpoint and returns its folder; the tensors by both sets of names.
+    """The folder of a checkpoint of SIZES with the bundled vocabulary."""
+    folder = Path(scratch) / "tiny"
+    folder.mkdir(exist_ok=True)
+    write_checkpoint(folder, bundled(), SIZES)
+    return str(folder)
+
+
+def write_checkpoint(folder: Path, bpe: Bpe, sizes: Sizes) -> None:
+    """The four files. The tensors are there by both sets of names.
 
     The hub's file says ``wte.weight``, ``save_pretrained`` ``transformer.wte.weight``.
     Neither holds ``lm_head.weight``: it is ``wte.weight``.
     """
-    from safetensors.numpy import save_file
+    write_vocabulary(folder, bpe)
+    config = {
+        "model_type": "gpt2",
+        "activation_function": "gelu_new",
+        "n_ctx": sizes["n_positions"],
+        "bos_token_id": bpe.vocab[END],
+        "eos_token_id": bpe.vocab[END],
+        **sizes,
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    own = weights(sizes)
+    both = own | {f"transformer.{name}": own[name] for name in own}
+    (folder / "model.safetensors").write_bytes(safetensors(both))
 
-    folder = Path(scratch) / "tiny"
-    folder.mkdir(exist_ok=True)
-    write_vocabulary(folder, bundled())
-    config = {"model_type": "gpt2", "activation_function": "gelu_new", **SIZES}
-    ids = {"bos_token_id": 2047, "eos_token_id": 2047, "n_ctx": SIZES["n_positions"]}
-    (folder / "config.json").write_text(json.dumps({**config, **ids}))
-    both = weights() | {f"transformer.{k}": v.copy() for k, v in weights().items()}
-    save_file(both, folder / "model.safetensors", {"format": "pt"})
-    return str(folder)
+
+def safetensors(tensors: Weights) -> bytes:
+    """The bytes of a safetensors file: the header's length, the header, the data."""
+    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    at = 0
+    for name, value in tensors.items():
+        ends = [at, at := at + value.nbytes]
+        shape = list(value.shape)
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": ends}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    data = b"".join(value.tobytes() for value in tensors.values())
+    return len(text).to_bytes(8, "little") + text + data
 
 
 def norm(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, eps: float) -> np.ndarray:
@@ -230,25 +265,18 @@ def gelu(x: np.ndarray) -> np.ndarray:
     return x / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
 
 
-def logits(ids: list[int], w: dict[str, np.ndarray], **sizes: Any) -> np.ndarray:
+def logits(ids: list[int], w: Weights, sizes: Sizes = SIZES) -> np.ndarray:
     """GPT-2's logits after the last of ``ids``, float32 [V], from weights as above."""
-    sizes = SIZES | sizes
     eps = sizes["layer_norm_epsilon"]
     x = w["wte.weight"][ids] + w["wpe.weight"][: len(ids)]
-    for layer in range(sizes["n_layer"]):
-        own = {k.split(".", 2)[2]: v for k, v in w.items() if k[:4] == f"h.{layer}."}
+    for n in range(sizes["n_layer"]):
+        own = {k.split(".", 2)[2]: v for k, v in w.items() if k.startswith(f"h.{n}.")}
         linear = {k: v.T for k, v in own.items()}  # [in, out] -> [out, in]
-        a = {k[5:]: v for k, v in linear.items() if k.startswith("attn.")}
-        x = (
-            x
-            + attention(
-                norm(x, own["ln_1.weight"], own["ln_1.bias"], eps)[None],
-                a,
-                sizes["n_head"],
-            )[0]
-        )
+        attn = {k[5:]: v for k, v in linear.items() if k.startswith("attn.")}
+        y = norm(x, own["ln_1.weight"], own["ln_1.bias"], eps)
+        x = x + attention(y[None], attn, sizes["n_head"])[0]
         y = norm(x, own["ln_2.weight"], own["ln_2.bias"], eps)
         y = gelu(affine(y, linear["mlp.c_fc.weight"], own["mlp.c_fc.bias"]))
         x = x + affine(y, linear["mlp.c_proj.weight"], own["mlp.c_proj.bias"])
     last = norm(x[-1], w["ln_f.weight"], w["ln_f.bias"], eps)
-    return (last @ w["wte.weight"].T).astype(np.float32)
+    return np.asarray(last @ w["wte.weight"].T, np.float32)

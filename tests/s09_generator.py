@@ -247,7 +247,7 @@ def frequencies(learner: Learner) -> dict[str, str]:
             )
             found[name] += text[2:]
         spent = time.process_time() - began
-        clear = max(gains(found).values()) < -5
+        clear = not -5 < max(gains(found).values()) < 40
         if number + 1 >= LEAST and spent > (SECONDS if clear else 8 * SECONDS):
             break
     return found
