@@ -14,8 +14,7 @@ from pathlib import Path
 from checker.process import environment
 from checker.table import ROOT, puzzles
 
-MODEL = ROOT / "models" / "austen"
-ARGUMENTS = ("--model", str(MODEL), "--max-new-tokens", "40")
+ARGUMENTS = ("--model", "models/austen", "--max-new-tokens", "40")
 PATIENCE = 180.0
 """Seconds."""
 
@@ -28,6 +27,7 @@ def write_closing_lines(folder: Path, say: Callable[[str], None]) -> None:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        cwd=ROOT,
         env=environment(),
         text=True,
         errors="replace",

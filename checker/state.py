@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -18,6 +19,8 @@ from typing import Any
 from checker.table import ROOT, puzzles
 
 FILE = ".progress.json"
+PATIENCE = 2.0
+"""Seconds."""
 
 
 @dataclass
@@ -126,11 +129,27 @@ def _set_aside(path: Path) -> None:
 
 @contextlib.contextmanager
 def _locked(root: Path) -> Iterator[None]:
-    """Hold the folder's lock: it needs no file of its own and ends with the process."""
+    """Hold the folder's lock: it needs no file of its own and ends with the process.
+
+    Writing takes milliseconds. Whoever still waits after ``PATIENCE`` goes on without:
+    a program must not hang for its notes.
+    """
     descriptor = os.open(root, os.O_RDONLY)
+    deadline = time.monotonic() + PATIENCE
     try:
-        with contextlib.suppress(OSError):  # some network drives know no locks
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        while not _lock(descriptor) and time.monotonic() < deadline:
+            time.sleep(0.005)
         yield
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    """Whether the lock is held now, or there are none (some network drives)."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True

@@ -4,6 +4,7 @@
 closed window) leaves the terminal as it was.
 """
 
+import contextlib
 import os
 import select
 import signal
@@ -18,7 +19,6 @@ from typing import Any, NoReturn
 import psutil
 import watchfiles
 
-QUIT = "q"
 PASTED = 4
 """So many characters at once are a paste into the wrong window, not keys."""
 
@@ -27,6 +27,10 @@ NETWORK = {"9p", "afpfs", "cifs", "drvfs", "nfs", "nfs4", "prl_fs", "smb3", "smb
 """File systems whose changes may be made elsewhere, where no event tells of them."""
 
 Signature = tuple[tuple[int, int, int] | None, ...]
+
+
+class TerminalClosed(Exception):
+    """There is nobody to show anything to any more."""
 
 
 class Terminal:
@@ -48,9 +52,10 @@ class Terminal:
         return self
 
     def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(termios.error):  # the window may be closed
+            termios.tcsetattr(self.keys, termios.TCSADRAIN, self._before)
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
-        termios.tcsetattr(self.keys, termios.TCSADRAIN, self._before)
 
     def _again(self, *_: object) -> None:
         """After Ctrl-Z and fg: the shell has put its own mode back."""
@@ -70,14 +75,20 @@ class Terminal:
             os.read(self._woken, 1024)
         if self.keys not in ready:
             return ""
-        data = os.read(self.keys, 1024)
+        try:
+            data = os.read(self.keys, 1024)
+        except OSError:
+            data = b""
         if not data:
-            return QUIT  # the terminal is gone
+            raise TerminalClosed
         typed = data.decode("utf-8", "ignore").lower()
         return "" if typed.startswith("\x1b") or len(typed) >= PASTED else typed
 
 
 def _leave(number: int, _: object) -> NoReturn:
+    """Once: a closed window sends its signal several times, also while we clear up."""
+    for again in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(again, signal.SIG_IGN)
     sys.exit(128 + number)
 
 

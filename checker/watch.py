@@ -19,7 +19,14 @@ from checker.process import Limits
 from checker.progress import FOLDER
 from checker.state import changing, load
 from checker.table import Puzzle, puzzle, puzzles, siblings
-from checker.terminal import Saves, Signature, Terminal, needs_polling, signature
+from checker.terminal import (
+    Saves,
+    Signature,
+    Terminal,
+    TerminalClosed,
+    needs_polling,
+    signature,
+)
 
 TICK = 0.5
 """Seconds between two looks at the files where no event tells of a save."""
@@ -273,6 +280,8 @@ def run(arguments: argparse.Namespace) -> int:
             Watch(terminal, start, arguments) as watch,
         ):
             watch.run()
+    except TerminalClosed:
+        return PASSED
     except KeyboardInterrupt:
         print()
     print(f"To go on where you are: {report.command('watch')}")
