@@ -1,9 +1,9 @@
 """The checkers judge files that learners write: wrong, right and hostile ones.
 
-A file in ``submissions/wrong/`` begins with two lines, ``# mistake: what is wrong`` and
-``# named: id``, the id of a mistake that the report has to name. One in ``right/`` begins
-with ``# variant:``, one in ``hostile/`` with ``# hostile:``. Each is checked in the place
-of its puzzle, with the reference for the others. CONTRIBUTING says how to add one.
+A file in ``submissions/wrong/`` begins with two lines, ``# mistake: what is wrong``
+and ``# named: id``, the id of a mistake that the report has to name. One in ``right/``
+begins with ``# right:``, one in ``hostile/`` with ``# hostile:``. Each is checked in
+the place of its puzzle, with the reference for the others.
 """
 
 import re
@@ -89,7 +89,7 @@ def test_right(path: Path, examiner: Examiner, tmp_path: Path) -> None:
     found["right"] += 1
     report = check(examiner, path, tmp_path)
     assert report.status == "passed", told(report)
-    assert header(path, "variant")
+    assert header(path, "right")
     found["accepted"] += 1
 
 

@@ -1,4 +1,4 @@
-# variant: the decorator called as a function, imported under another name
+# right: the decorator called as a function, imported under another name
 from dataclasses import dataclass as make_dataclass
 
 

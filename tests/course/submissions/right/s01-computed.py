@@ -1,4 +1,4 @@
-# variant: sizes computed from each other, another order of the fields, a property
+# right: sizes computed from each other, another order of the fields, a property
 from dataclasses import dataclass, field
 
 HEAD_SIZE = 64

@@ -1,4 +1,4 @@
-# variant: a frozen dataclass with slots, keyword-only, postponed annotations
+# right: a frozen dataclass with slots, keyword-only, postponed annotations
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-# variant: a dataclass that inherits some fields from another dataclass
+# right: a dataclass that inherits some fields from another dataclass
 from dataclasses import dataclass
 
 

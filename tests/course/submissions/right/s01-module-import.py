@@ -1,4 +1,4 @@
-# variant: import dataclasses, the decorator by its full name
+# right: import dataclasses, the decorator by its full name
 import dataclasses
 
 

@@ -1,4 +1,4 @@
-# variant: n_inner follows n_embd where it is not given
+# right: n_inner follows n_embd where it is not given
 import dataclasses as dcs
 
 

@@ -1,4 +1,4 @@
-# variant: Tensor.arange where the length is a number
+# right: Tensor.arange where the length is a number
 import math
 
 from max.dtype import DType

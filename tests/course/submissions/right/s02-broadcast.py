@@ -1,4 +1,4 @@
-# variant: a constant broadcast to the shape; lower bound given as -1, helper function
+# right: a constant broadcast to the shape; lower bound given as -1, helper function
 from max.experimental import functional as F
 from max.graph import Dim, ops
 

@@ -1,4 +1,4 @@
-# variant: zeros for the cached positions, then a square triangle
+# right: zeros for the cached positions, then a square triangle
 from max.experimental.functional import band_part, concat, functional
 from max.experimental.tensor import Tensor
 

@@ -1,4 +1,4 @@
-# variant: a running sum of ones gives the positions, compared
+# right: a running sum of ones gives the positions, compared
 from max.dtype import DType
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor

@@ -1,4 +1,4 @@
-# variant: the logarithm of a triangle of ones is 0 and minus infinity
+# right: the logarithm of a triangle of ones is 0 and minus infinity
 from max.dtype import DType
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor

@@ -1,4 +1,4 @@
-# variant: NumPy's triangle where the length is a number, F.range where it is a symbol
+# right: NumPy's triangle where the length is a number, F.range where it is a symbol
 import numpy as np
 from max.dtype import DType
 from max.experimental import functional as F

@@ -1,4 +1,4 @@
-# variant: one line, module imported by its full name
+# right: one line, module imported by its full name
 import max.experimental.functional as mf
 from max.experimental.tensor import Tensor
 from max.graph import Dim

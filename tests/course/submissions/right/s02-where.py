@@ -1,4 +1,4 @@
-# variant: F.range for rows and columns, compared, F.where
+# right: F.range for rows and columns, compared, F.where
 from max.driver import Device
 from max.dtype import DType
 from max.experimental import functional as F

@@ -1,4 +1,4 @@
-# variant: the features are axis 2 of [B, T, C]
+# right: the features are axis 2 of [B, T, C]
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

@@ -1,4 +1,4 @@
-# variant: mean, variance and root by hand
+# right: mean, variance and root by hand
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

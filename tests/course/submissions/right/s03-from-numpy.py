@@ -1,4 +1,4 @@
-# variant: parameters from NumPy arrays, standardize as a function of the module
+# right: parameters from NumPy arrays, standardize as a function of the module
 import numpy as np
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor

@@ -1,4 +1,4 @@
-# variant: F.layer_norm with keyword arguments in another order
+# right: F.layer_norm with keyword arguments in another order
 from max.experimental.functional import layer_norm
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

@@ -1,4 +1,4 @@
-# variant: module_dataclass with its own __init__
+# right: module_dataclass with its own __init__
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module, module_dataclass

@@ -1,4 +1,4 @@
-# variant: a tensor to the power of minus one half, reshape-free
+# right: a tensor to the power of minus one half, reshape-free
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

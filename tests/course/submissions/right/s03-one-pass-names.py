@@ -1,4 +1,4 @@
-# variant: other local names, max.graph types, one expression
+# right: other local names, max.graph types, one expression
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

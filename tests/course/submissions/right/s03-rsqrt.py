@@ -1,4 +1,4 @@
-# variant: F.rsqrt, methods of Tensor, a helper method
+# right: F.rsqrt, methods of Tensor, a helper method
 import max.experimental.functional as ops
 from max.driver import CPU
 from max.dtype import DType

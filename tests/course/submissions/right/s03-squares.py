@@ -1,4 +1,4 @@
-# variant: variance as the mean of squares minus the squared mean
+# right: variance as the mean of squares minus the squared mean
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

@@ -1,4 +1,4 @@
-# variant: sums divided by the size, power -0.5, static helper, eps not keyword-only
+# right: sums divided by the size, power -0.5, static helper, eps not keyword-only
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

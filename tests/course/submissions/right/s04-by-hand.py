@@ -1,4 +1,4 @@
-# variant: the tanh GELU by hand in a static method
+# right: the tanh GELU by hand in a static method
 import math
 
 from max.experimental import functional as F

@@ -1,4 +1,4 @@
-# variant: the products written out with the layers' weights
+# right: the products written out with the layers' weights
 from max.experimental.functional import gelu, matmul
 from max.nn.module_v3 import Linear, Module
 

@@ -1,4 +1,4 @@
-# variant: sqrt(2 / pi) as a number, factored polynomial
+# right: sqrt(2 / pi) as a number, factored polynomial
 import math
 
 from max.experimental import functional as F

@@ -1,4 +1,4 @@
-# variant: tanh written with exponentials of a negative number
+# right: tanh written with exponentials of a negative number
 import math
 
 from max.experimental import functional as F

@@ -1,4 +1,4 @@
-# variant: batch and tokens flattened into rows for the products
+# right: batch and tokens flattened into rows for the products
 from max.experimental import functional as F
 from max.nn.module_v3 import Linear, Module
 

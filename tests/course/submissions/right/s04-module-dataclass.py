@@ -1,4 +1,4 @@
-# variant: annotated members, a loop over the steps
+# right: annotated members, a loop over the steps
 from functools import partial
 
 from max.experimental import functional as F

@@ -1,4 +1,4 @@
-# variant: F.gelu with a positional argument, other local names
+# right: F.gelu with a positional argument, other local names
 import math
 
 from max.experimental import functional as F

@@ -1,4 +1,4 @@
-# variant: the same GELU with a sigmoid: 1 + tanh(z) = 2 sigmoid(2 z)
+# right: the same GELU with a sigmoid: 1 + tanh(z) = 2 sigmoid(2 z)
 import math
 
 import max.experimental.functional as F

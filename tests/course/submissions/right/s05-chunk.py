@@ -1,4 +1,4 @@
-# variant: F.chunk along the last axis, F.transpose, a helper for the mask
+# right: F.chunk along the last axis, F.transpose, a helper for the mask
 import math
 
 from max.experimental import functional as F

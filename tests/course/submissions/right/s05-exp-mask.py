@@ -1,4 +1,4 @@
-# variant: unnormalized weights times a triangle of ones, divided by their sums
+# right: unnormalized weights times a triangle of ones, divided by their sums
 import max.experimental.functional as F
 from max.nn.module_v3 import Linear, Module
 

@@ -1,4 +1,4 @@
-# variant: one reshape to [B, T, 3, H, D] for q, k, v and the heads
+# right: one reshape to [B, T, 3, H, D] for q, k, v and the heads
 import max.experimental.functional as F
 from max.nn.module_v3 import Linear, Module
 

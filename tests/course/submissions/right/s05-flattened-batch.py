@@ -1,4 +1,4 @@
-# variant: batch and heads flattened into one axis for the products
+# right: batch and heads flattened into one axis for the products
 import math
 
 from max.experimental import functional as F

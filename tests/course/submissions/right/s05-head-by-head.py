@@ -1,4 +1,4 @@
-# variant: attention head by head in a loop, concatenated
+# right: attention head by head in a loop, concatenated
 import math
 
 from max.experimental import functional as F

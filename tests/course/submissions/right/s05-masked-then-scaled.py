@@ -1,4 +1,4 @@
-# variant: the mask comes before the scale: minus infinity stays minus infinity
+# right: the mask comes before the scale: minus infinity stays minus infinity
 import math
 
 from max.experimental import functional as F

@@ -1,4 +1,4 @@
-# variant: the layer keeps its config, head count asked of the shapes
+# right: the layer keeps its config, head count asked of the shapes
 from max.experimental.functional import add, matmul, mul, reshape, softmax, split, transpose
 from max.nn import module_v3 as nn
 

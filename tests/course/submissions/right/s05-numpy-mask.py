@@ -1,4 +1,4 @@
-# variant: a triangle from NumPy where the length is a number, causal_mask where it is a symbol
+# right: a triangle from NumPy where the length is a number, causal_mask where it is a symbol
 import math
 
 import numpy as np

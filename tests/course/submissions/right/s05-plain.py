@@ -1,4 +1,4 @@
-# variant: another spelling of the reference
+# right: another spelling of the reference
 import math
 
 from max.experimental import functional as F

@@ -1,4 +1,4 @@
-# variant: reshape with -1, permute, the mask from a method of its own
+# right: reshape with -1, permute, the mask from a method of its own
 import max.experimental.functional as F
 from max.nn.module_v3 import Linear, Module
 

@@ -1,4 +1,4 @@
-# variant: query and key each divided by the fourth root of the head size
+# right: query and key each divided by the fourth root of the head size
 import math
 
 from max.experimental import functional as F

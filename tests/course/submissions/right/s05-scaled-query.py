@@ -1,4 +1,4 @@
-# variant: the query is scaled before the product
+# right: the query is scaled before the product
 import max.experimental.functional as F
 from max.nn.module_v3 import Linear, Module
 

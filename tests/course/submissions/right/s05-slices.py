@@ -1,4 +1,4 @@
-# variant: slices for F.split, permute, the scale kept in __init__
+# right: slices for F.split, permute, the scale kept in __init__
 import max.experimental.functional as F
 from max.nn.module_v3 import Linear, Module
 

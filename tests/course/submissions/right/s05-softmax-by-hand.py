@@ -1,4 +1,4 @@
-# variant: softmax by hand with the row's maximum subtracted, mask by F.where
+# right: softmax by hand with the row's maximum subtracted, mask by F.where
 import max.experimental.functional as F
 from max.dtype import DType
 from max.nn.module_v3 import Linear, Module

@@ -1,4 +1,4 @@
-# variant: static methods for splitting and merging, weights taken apart in a method
+# right: static methods for splitting and merging, weights taken apart in a method
 from math import sqrt
 
 from max.experimental import functional as F

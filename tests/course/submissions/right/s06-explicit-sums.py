@@ -1,4 +1,4 @@
-# variant: two names for the two sums, the configuration kept
+# right: two names for the two sums, the configuration kept
 from max.nn.module_v3 import Module
 
 import config as settings

@@ -1,4 +1,4 @@
-# variant: helper methods, F.add
+# right: helper methods, F.add
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Module

@@ -1,4 +1,4 @@
-# variant: a loop over the sub-layers
+# right: a loop over the sub-layers
 from max.nn.module_v3 import Module
 
 from attention import GPT2Attention

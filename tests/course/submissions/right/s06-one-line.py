@@ -1,4 +1,4 @@
-# variant: one expression with an assignment inside
+# right: one expression with an assignment inside
 from max.nn.module_v3 import Module
 
 from attention import GPT2Attention

@@ -1,4 +1,4 @@
-# variant: the steps of the tutorial, one at a time
+# right: the steps of the tutorial, one at a time
 from max.nn.module_v3 import Module
 
 from attention import GPT2Attention

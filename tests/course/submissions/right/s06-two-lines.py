@@ -1,4 +1,4 @@
-# variant: two lines, other import styles
+# right: two lines, other import styles
 import max.nn.module_v3 as nn
 
 import attention

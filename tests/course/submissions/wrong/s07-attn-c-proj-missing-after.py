@@ -1,4 +1,5 @@
 # mistake: attn.c_proj is left out of the layers that are transposed after loading
+# named: not-transposed-attn-c_proj
 from functools import reduce
 
 from max import driver

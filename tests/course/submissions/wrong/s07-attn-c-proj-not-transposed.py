@@ -1,4 +1,5 @@
 # mistake: attn.c_proj is square, so loading it untransposed goes unnoticed
+# named: not-transposed-attn-c_proj
 import numpy as np
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Embedding, Linear, Module, Sequential

@@ -1,4 +1,5 @@
 # mistake: attn.c_proj is transposed in block 0 and not in the others
+# named: transposed-in-some-layers
 import numpy as np
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor

@@ -1,4 +1,5 @@
 # mistake: the biases of the linear layers are not loaded
+# named: layer-biases-not-loaded
 from __future__ import annotations
 
 import numpy

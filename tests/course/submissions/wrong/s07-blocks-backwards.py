@@ -1,4 +1,5 @@
 # mistake: the blocks run from the last to the first
+# named: blocks-reversed
 """My GPT-2, with a plain loop over the blocks."""
 from max.driver import Device
 from max.dtype import DType

@@ -1,4 +1,5 @@
 # mistake: the result of the blocks is dropped
+# named: no-blocks
 import numpy as np
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Embedding, Linear, Module, Sequential

@@ -1,4 +1,5 @@
 # mistake: the blocks are in a plain list, which Module does not look into
+# named: plain-list
 """My GPT-2, with a plain loop over the blocks."""
 from max.driver import Device
 from max.dtype import DType

@@ -1,4 +1,5 @@
 # mistake: every block gets the embeddings; only the last result is kept
+# named: last-block-only
 """My GPT-2, with a plain loop over the blocks."""
 from max.driver import Device
 from max.dtype import DType

@@ -1,4 +1,5 @@
 # mistake: c_proj is left out of the list of layers to transpose
+# named: not-transposed-attn-c_proj-mlp-c_proj
 from functools import reduce
 
 from max import driver

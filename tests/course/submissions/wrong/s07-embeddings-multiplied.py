@@ -1,4 +1,5 @@
 # mistake: token and position embeddings are multiplied
+# named: embeddings-multiplied
 import numpy as np
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor

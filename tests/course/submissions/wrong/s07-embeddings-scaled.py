@@ -1,4 +1,5 @@
 # mistake: the token embeddings are scaled by sqrt(n_embd) as in Vaswani et al.
+# named: tokens-scaled
 from functools import reduce
 
 from max import driver

@@ -1,4 +1,5 @@
 # mistake: every matrix is transposed, embeddings and head included
+# named: embeddings-transposed
 import numpy as np
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor

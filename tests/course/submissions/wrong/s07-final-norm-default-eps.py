@@ -1,4 +1,5 @@
 # mistake: the final norm has the default eps instead of the configured one
+# named: final-norm-epsilon
 from functools import reduce
 
 from max import driver

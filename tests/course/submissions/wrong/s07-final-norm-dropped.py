@@ -1,4 +1,5 @@
 # mistake: the final norm is computed and dropped
+# named: final-norm-missing
 # every layer is an attribute of a small module of its own
 import numpy as np
 from max.driver import Device

@@ -1,4 +1,5 @@
 # mistake: the final norm is not loaded
+# named: final-norm-not-loaded
 from __future__ import annotations
 
 import numpy

@@ -1,4 +1,5 @@
 # mistake: the final norm is applied in the transformer and again before the head
+# named: normalized-again
 import numpy as np
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Embedding, Linear, Module, Sequential

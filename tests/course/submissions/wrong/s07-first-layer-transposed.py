@@ -1,4 +1,5 @@
 # mistake: only the first block has its weights transposed
+# named: transposed-in-some-layers
 from functools import reduce
 
 from max import driver

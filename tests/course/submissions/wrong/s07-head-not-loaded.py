@@ -1,4 +1,5 @@
 # mistake: the head is not loaded
+# named: lm_head-not-loaded
 from __future__ import annotations
 
 import numpy

@@ -1,4 +1,5 @@
 # mistake: the head is Linear(vocab_size, n_embd)
+# named: head-sizes-swapped
 """My GPT-2, with a plain loop over the blocks."""
 from max.driver import Device
 from max.dtype import DType

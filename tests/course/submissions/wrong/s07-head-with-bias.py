@@ -1,4 +1,5 @@
 # mistake: the head has a bias
+# named: head-with-bias
 # every layer is an attribute of a small module of its own
 import numpy as np
 from max.driver import Device

@@ -1,4 +1,5 @@
 # mistake: the last block is left out of the loop
+# named: last-block-missing
 from functools import reduce
 
 from max import driver

@@ -1,4 +1,5 @@
 # mistake: every token gets the embedding of the last position
+# named: positions-last
 from __future__ import annotations
 
 import numpy

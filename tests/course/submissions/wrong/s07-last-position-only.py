@@ -1,4 +1,5 @@
 # mistake: the model returns the logits of the last position only
+# named: last-position-only
 # every layer is an attribute of a small module of its own
 import numpy as np
 from max.driver import Device

@@ -1,4 +1,5 @@
 # mistake: every block gets the weights of block 0
+# named: one-layer-for-all
 from __future__ import annotations
 
 import numpy

@@ -1,4 +1,5 @@
 # mistake: load_huggingface_weights has no self
+# named: load-missing
 import numpy as np
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Embedding, Linear, Module, Sequential

@@ -1,4 +1,5 @@
 # mistake: the class is called MaxGPT2model
+# named: name-missing
 import numpy as np
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Embedding, Linear, Module, Sequential

@@ -1,4 +1,5 @@
 # mistake: weight and bias of the norms are swapped
+# named: names-mixed-up
 from __future__ import annotations
 
 import numpy

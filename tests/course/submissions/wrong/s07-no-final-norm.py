@@ -1,4 +1,5 @@
 # mistake: no final norm
+# named: final-norm-missing
 import numpy as np
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor

@@ -1,4 +1,5 @@
 # mistake: the model returns hidden states: the head is never applied
+# named: head-missing
 import numpy as np
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Embedding, Linear, Module, Sequential

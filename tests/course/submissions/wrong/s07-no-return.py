@@ -1,4 +1,5 @@
 # mistake: __call__ of the model has no return
+# named: nothing-returned
 from __future__ import annotations
 
 import numpy

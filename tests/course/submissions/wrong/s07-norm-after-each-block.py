@@ -1,4 +1,5 @@
 # mistake: the final norm is applied after every block
+# named: final-norm-after-each
 """My GPT-2, with a plain loop over the blocks."""
 from max.driver import Device
 from max.dtype import DType

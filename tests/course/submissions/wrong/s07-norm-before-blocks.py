@@ -1,4 +1,5 @@
 # mistake: the final norm is applied before the blocks
+# named: final-norm-first
 from __future__ import annotations
 
 import numpy

@@ -1,4 +1,5 @@
 # mistake: the weights of the norms are not loaded: they stay ones and zeros
+# named: norms-not-loaded
 import numpy as np
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor

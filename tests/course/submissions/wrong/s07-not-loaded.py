@@ -1,4 +1,5 @@
 # mistake: the dictionary is made and never loaded
+# named: nothing-loaded
 import numpy as np
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Embedding, Linear, Module, Sequential

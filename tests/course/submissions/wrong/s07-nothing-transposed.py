@@ -1,4 +1,5 @@
 # mistake: the Conv1D weights are loaded as they are
+# named: not-transposed-attn-c_attn-attn-c_proj-mlp-c_fc-mlp-c_proj
 """My GPT-2, with a plain loop over the blocks."""
 from max.driver import Device
 from max.dtype import DType

@@ -1,4 +1,5 @@
 # mistake: all blocks are built and only the first is called
+# named: first-block-only
 import numpy as np
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor

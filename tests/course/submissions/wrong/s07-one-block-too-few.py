@@ -1,4 +1,5 @@
 # mistake: the loop makes one block too few
+# named: one-block-less
 """My GPT-2, with a plain loop over the blocks."""
 from max.driver import Device
 from max.dtype import DType

@@ -1,4 +1,5 @@
 # mistake: one block instead of n_layer
+# named: one-block
 import numpy as np
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Embedding, Linear, Module, Sequential

@@ -1,4 +1,5 @@
 # mistake: positions number the rows of the batch, not the tokens
+# named: positions-over-batch
 # every layer is an attribute of a small module of its own
 import numpy as np
 from max.driver import Device

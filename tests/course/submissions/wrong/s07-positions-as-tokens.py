@@ -1,4 +1,5 @@
 # mistake: the positions are looked up in wte
+# named: wte-for-both
 import numpy as np
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Embedding, Linear, Module, Sequential

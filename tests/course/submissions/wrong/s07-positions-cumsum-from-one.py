@@ -1,4 +1,5 @@
 # mistake: positions are a cumsum of ones, which starts at 1
+# named: positions-one-more
 import numpy as np
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor

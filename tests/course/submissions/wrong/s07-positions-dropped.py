@@ -1,4 +1,5 @@
 # mistake: the sum with the positions is computed and dropped
+# named: positions-ignored
 from __future__ import annotations
 
 import numpy

@@ -1,4 +1,5 @@
 # mistake: positions count from 1
+# named: positions-one-more
 from __future__ import annotations
 
 import numpy

@@ -1,4 +1,5 @@
 # mistake: wpe is not loaded
+# named: wpe-not-loaded
 from __future__ import annotations
 
 import numpy

@@ -1,4 +1,5 @@
 # mistake: every position is looked up as position 0
+# named: positions-zero
 """My GPT-2, with a plain loop over the blocks."""
 from max.driver import Device
 from max.dtype import DType

@@ -1,4 +1,5 @@
 # mistake: the positions are zeros_like(input_ids)
+# named: positions-zero
 import numpy as np
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Embedding, Linear, Module, Sequential

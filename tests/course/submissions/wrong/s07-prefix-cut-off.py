@@ -1,4 +1,5 @@
 # mistake: the names are looked up without "transformer."
+# named: names-not-found
 """My GPT-2, with a plain loop over the blocks."""
 from max.driver import Device
 from max.dtype import DType

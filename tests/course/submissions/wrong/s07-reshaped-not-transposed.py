@@ -1,4 +1,5 @@
 # mistake: the weights are reshaped to [out, in] instead of transposed
+# named: reshaped
 """My GPT-2, with a plain loop over the blocks."""
 from max.driver import Device
 from max.dtype import DType

@@ -1,4 +1,5 @@
 # mistake: a residual around the whole stack of blocks
+# named: residual-around-all
 from __future__ import annotations
 
 import numpy

@@ -1,4 +1,5 @@
 # mistake: the same block n_layer times: the layers share their weights
+# named: same-block
 import numpy as np
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Embedding, Linear, Module, Sequential

@@ -1,4 +1,5 @@
 # mistake: the slice of wpe.weight starts at row 1
+# named: positions-one-more
 from functools import reduce
 
 from max import driver

@@ -1,4 +1,5 @@
 # mistake: the model returns probabilities instead of logits
+# named: softmax
 """My GPT-2, with a plain loop over the blocks."""
 from max.driver import Device
 from max.dtype import DType

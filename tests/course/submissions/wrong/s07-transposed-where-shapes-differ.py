@@ -1,4 +1,5 @@
 # mistake: transposes only where the shapes do not fit, which misses the square attn.c_proj
+# named: not-transposed-attn-c_proj
 # every layer is an attribute of a small module of its own
 import numpy as np
 from max.driver import Device

@@ -1,4 +1,5 @@
 # mistake: twelve blocks, whatever the configuration says
+# named: twelve-layers
 from __future__ import annotations
 
 import numpy

@@ -1,4 +1,5 @@
 # mistake: encode returns [1, 1, T]
+# named: extra-dimension
 from functools import cached_property
 
 import numpy as np

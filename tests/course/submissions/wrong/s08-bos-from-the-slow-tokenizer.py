@@ -1,4 +1,5 @@
 # mistake: the tokenizer is told to add its beginning-of-text token
+# named: start-added
 from max.driver import CPU, Device
 from max.experimental.tensor import Tensor
 from transformers import GPT2Tokenizer

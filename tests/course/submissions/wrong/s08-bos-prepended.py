@@ -1,4 +1,5 @@
 # mistake: <|endoftext|> is put before every text
+# named: start-added
 """Text <-> token ids, with the fast tokenizer."""
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # mistake: encode turns characters into numbers with ord()
+# named: bytes
 from max.driver import CPU, Device
 from max.experimental.tensor import Tensor
 from transformers import GPT2Tokenizer

@@ -1,4 +1,5 @@
 # mistake: decode cleans up the spaces before punctuation
+# named: cleaned-up
 from functools import cached_property
 
 import numpy as np

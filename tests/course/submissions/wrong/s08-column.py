@@ -1,4 +1,5 @@
 # mistake: encode returns [T, 1]: the new axis is on the wrong side
+# named: transposed
 # tokenize, then look the pieces up; the way back by hand as well
 import numpy as np
 from max.driver import CPU, Tensor as DriverTensor

@@ -1,4 +1,5 @@
 # mistake: decode takes [T] only and hands a nested list to the tokenizer for [1, T]
+# named: one-shape-only
 from functools import cached_property
 
 import numpy as np

@@ -1,4 +1,5 @@
 # mistake: decode takes the first row, whatever the rank: [T] fails
+# named: first-token-only
 from max.driver import CPU, Device
 from max.experimental.tensor import Tensor
 from transformers import GPT2Tokenizer

@@ -1,4 +1,5 @@
 # mistake: decode gives the text of the first token only
+# named: first-token-only
 """Text <-> token ids, with the fast tokenizer."""
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # mistake: decode returns a list of strings
+# named: list
 from max.driver import CPU, Device
 from max.experimental.tensor import Tensor
 from transformers import GPT2Tokenizer

@@ -1,4 +1,5 @@
 # mistake: decode strips the text
+# named: stripped
 """Text <-> token ids, with the fast tokenizer."""
 from __future__ import annotations
 

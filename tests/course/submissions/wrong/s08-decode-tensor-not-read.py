@@ -1,4 +1,5 @@
 # mistake: decode hands the Tensor itself to the tokenizer
+# named: tensor-to-tokenizer
 from max.driver import CPU, Device
 from max.experimental.tensor import Tensor
 from transformers import GPT2Tokenizer

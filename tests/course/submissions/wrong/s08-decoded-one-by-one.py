@@ -1,4 +1,5 @@
 # mistake: the tokens are decoded one by one, which breaks characters of several tokens
+# named: token-by-token
 from max.driver import CPU, Device
 from max.experimental.tensor import Tensor
 from transformers import GPT2Tokenizer

@@ -1,4 +1,5 @@
 # mistake: encode returns a driver tensor instead of a Tensor
+# named: driver-tensor
 # tokenize, then look the pieces up; the way back by hand as well
 import numpy as np
 from max.driver import CPU, Tensor as DriverTensor

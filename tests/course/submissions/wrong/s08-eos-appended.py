@@ -1,4 +1,5 @@
 # mistake: the end-of-text token is appended to every text
+# named: end-added
 from max.driver import CPU, Device
 from max.experimental.tensor import Tensor
 from transformers import GPT2Tokenizer

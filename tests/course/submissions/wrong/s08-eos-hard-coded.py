@@ -1,4 +1,5 @@
 # mistake: eos_token_id is 50256 for every tokenizer
+# named: eos_token_id-50256
 # tokenize, then look the pieces up; the way back by hand as well
 import numpy as np
 from max.driver import CPU, Tensor as DriverTensor

@@ -1,4 +1,5 @@
 # mistake: eos_token_id is the token's text
+# named: eos_token_id-<|endoftext|>
 from max.driver import CPU, Device
 from max.experimental.tensor import Tensor
 from transformers import GPT2Tokenizer

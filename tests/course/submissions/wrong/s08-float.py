@@ -1,4 +1,5 @@
 # mistake: Tensor.constant without a dtype gives float32 ids
+# named: dtype
 """Text <-> token ids, with the fast tokenizer."""
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # mistake: the ids are int32
+# named: dtype
 # tokenize, then look the pieces up; the way back by hand as well
 import numpy as np
 from max.driver import CPU, Tensor as DriverTensor

@@ -1,4 +1,5 @@
 # mistake: the tokens are decoded one by one and joined with spaces
+# named: spaces-between-tokens
 from max.driver import CPU, Device
 from max.experimental.tensor import Tensor
 from transformers import GPT2Tokenizer

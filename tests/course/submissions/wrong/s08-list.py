@@ -1,4 +1,5 @@
 # mistake: encode returns a plain list
+# named: list
 from max.driver import CPU, Device
 from max.experimental.tensor import Tensor
 from transformers import GPT2Tokenizer

@@ -1,4 +1,5 @@
 # mistake: encode lowers the text first
+# named: lower-case
 # tokenize, then look the pieces up; the way back by hand as well
 import numpy as np
 from max.driver import CPU, Tensor as DriverTensor

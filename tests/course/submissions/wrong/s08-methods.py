@@ -1,4 +1,5 @@
 # mistake: the properties are methods: @property is missing
+# named: eos_token_id-method
 from max.driver import CPU, Device
 from max.experimental.tensor import Tensor
 from transformers import GPT2Tokenizer

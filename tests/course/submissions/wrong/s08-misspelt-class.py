@@ -1,4 +1,5 @@
 # mistake: the class is called GPT2Tokenizer
+# named: misspelt
 from functools import cached_property
 
 import numpy as np

@@ -1,4 +1,5 @@
 # mistake: model_name is ignored
+# named: model-ignored
 from max.driver import CPU, Device
 from max.experimental.tensor import Tensor
 from transformers import GPT2Tokenizer

@@ -1,4 +1,5 @@
 # mistake: encode returns [T], without the batch dimension
+# named: no-batch-dimension
 from max.driver import CPU, Device
 from max.experimental.tensor import Tensor
 from transformers import GPT2Tokenizer

@@ -1,4 +1,5 @@
 # mistake: decode has no return
+# named: nothing
 # tokenize, then look the pieces up; the way back by hand as well
 import numpy as np
 from max.driver import CPU, Tensor as DriverTensor

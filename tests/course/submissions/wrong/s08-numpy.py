@@ -1,4 +1,5 @@
 # mistake: encode returns a NumPy array
+# named: numpy
 from functools import cached_property
 
 import numpy as np

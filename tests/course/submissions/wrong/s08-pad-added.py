@@ -1,4 +1,5 @@
 # mistake: a new [PAD] token is added to the vocabulary
+# named: pad_token_id-2048
 """Text <-> token ids, with the fast tokenizer."""
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # mistake: pad_token_id is the tokenizer's own, which is None
+# named: pad_token_id-none
 from max.driver import CPU, Device
 from max.experimental.tensor import Tensor
 from transformers import GPT2Tokenizer

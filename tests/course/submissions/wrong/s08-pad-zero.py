@@ -1,4 +1,5 @@
 # mistake: pad_token_id is 0
+# named: pad_token_id-0
 from functools import cached_property
 
 import numpy as np

@@ -1,4 +1,5 @@
 # mistake: encode fills every text up to 64 tokens
+# named: padded
 """Text <-> token ids, with the fast tokenizer."""
 from __future__ import annotations
 

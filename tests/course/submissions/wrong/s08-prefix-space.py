@@ -1,4 +1,5 @@
 # mistake: the tokenizer adds a space before the text
+# named: prefix-space
 from max.driver import CPU, Device
 from max.experimental.tensor import Tensor
 from transformers import GPT2Tokenizer

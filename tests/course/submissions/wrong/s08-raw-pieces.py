@@ -1,4 +1,5 @@
 # mistake: decode joins the pieces of the vocabulary, which write a space as Ġ
+# named: space-signs
 # tokenize, then look the pieces up; the way back by hand as well
 import numpy as np
 from max.driver import CPU, Tensor as DriverTensor

@@ -1,4 +1,5 @@
 # mistake: the tokens are encoded from the last to the first
+# named: reversed
 # tokenize, then look the pieces up; the way back by hand as well
 import numpy as np
 from max.driver import CPU, Tensor as DriverTensor

@@ -1,4 +1,5 @@
 # mistake: encode strips the text first
+# named: stripped
 from functools import cached_property
 
 import numpy as np

@@ -1,4 +1,5 @@
 # mistake: encode cuts the text at 16 tokens
+# named: truncated
 """Text <-> token ids, with the fast tokenizer."""
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # mistake: vocab_size is 50257 for every tokenizer
+# named: vocab_size-50257
 from functools import cached_property
 
 import numpy as np

@@ -1,4 +1,5 @@
 # mistake: vocab_size is the vocabulary itself
+# named: vocab_size-not-int
 from max.driver import CPU, Device
 from max.experimental.tensor import Tensor
 from transformers import GPT2Tokenizer

@@ -1,4 +1,5 @@
 # mistake: vocab_size is one too small
+# named: vocab_size-2047
 # tokenize, then look the pieces up; the way back by hand as well
 import numpy as np
 from max.driver import CPU, Tensor as DriverTensor

@@ -1,4 +1,5 @@
 # mistake: the text is split into words, and the spaces are lost
+# named: word-by-word
 from max.driver import CPU, Device
 from max.experimental.tensor import Tensor
 from transformers import GPT2Tokenizer

@@ -1,4 +1,5 @@
 # mistake: the least likely token is taken
+# named: least-probable
 """A list of ids and the inverse of the cumulative distribution."""
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # mistake: the place in the cumulative distribution is one too far
+# named: index-one-off
 """A list of ids and the inverse of the cumulative distribution."""
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # mistake: the context is cut at 1024 instead of context_length
+# named: context-not-cut
 """A list of ids and the inverse of the cumulative distribution."""
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # mistake: the context is not cut
+# named: context-not-cut
 import numpy as np
 from max.experimental.tensor import Tensor
 

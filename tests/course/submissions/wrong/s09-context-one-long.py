@@ -1,4 +1,5 @@
 # mistake: the context is one token longer than allowed
+# named: context-one-long
 import numpy as np
 import max.experimental.functional as F
 from max.experimental.tensor import Tensor

@@ -1,4 +1,5 @@
 # mistake: the continuation is thrown away: the prompt comes back
+# named: prompt-returned
 import numpy as np
 import max.experimental.functional as F
 from max.experimental.tensor import Tensor

@@ -1,4 +1,5 @@
 # mistake: the tokens themselves are cut, so the beginning of the text is lost
+# named: context-cut-in-text
 import numpy as np
 from max.experimental.tensor import Tensor
 

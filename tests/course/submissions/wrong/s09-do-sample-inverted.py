@@ -1,4 +1,5 @@
 # mistake: samples when do_sample is False and the other way round
+# named: do_sample-inverted
 """A list of ids and the inverse of the cumulative distribution."""
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # mistake: always 50 tokens
+# named: max_new_tokens-ignored
 import math
 import random
 

@@ -1,4 +1,5 @@
 # mistake: the logits of the first position, with operations of MAX
+# named: first-position
 import numpy as np
 from max.driver import CPU
 from max.dtype import DType

@@ -1,4 +1,5 @@
 # mistake: the logits of the first position
+# named: first-position
 import numpy as np
 from max.experimental.tensor import Tensor
 

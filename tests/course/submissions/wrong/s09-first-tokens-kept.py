@@ -1,4 +1,5 @@
 # mistake: the context keeps the first tokens instead of the last
+# named: context-wrong-end
 import numpy as np
 import max.experimental.functional as F
 from max.experimental.tensor import Tensor

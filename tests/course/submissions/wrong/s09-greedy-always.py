@@ -1,4 +1,5 @@
 # mistake: do_sample is ignored: always greedy
+# named: always-greedy
 import numpy as np
 from max.experimental.tensor import Tensor
 

@@ -1,4 +1,5 @@
 # mistake: uniform noise instead of Gumbel noise
+# named: noise-not-gumbel
 import numpy as np
 from max.driver import CPU
 from max.dtype import DType

@@ -1,4 +1,5 @@
 # mistake: the model is given ids as int32
+# named: wrong-dtype
 import math
 import random
 

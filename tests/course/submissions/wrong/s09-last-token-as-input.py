@@ -1,4 +1,5 @@
 # mistake: the model is given the last token only, as with a cache
+# named: last-token-only-fed
 import numpy as np
 from max.experimental.tensor import Tensor
 

@@ -1,4 +1,5 @@
 # mistake: only the last token is decoded
+# named: last-token-returned
 import numpy as np
 from max.experimental.tensor import Tensor
 

@@ -1,4 +1,5 @@
 # mistake: the shifted logits are the weights: no exponential
+# named: no-softmax
 """A list of ids and the inverse of the cumulative distribution."""
 from __future__ import annotations
 

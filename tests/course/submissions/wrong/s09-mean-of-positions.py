@@ -1,4 +1,5 @@
 # mistake: the logits are averaged over the positions
+# named: mean-over-positions
 import numpy as np
 import max.experimental.functional as F
 from max.experimental.tensor import Tensor

@@ -1,4 +1,5 @@
 # mistake: the parameter is called max_tokens
+# named: misspelt
 import numpy as np
 import max.experimental.functional as F
 from max.experimental.tensor import Tensor

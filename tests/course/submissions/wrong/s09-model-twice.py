@@ -1,4 +1,5 @@
 # mistake: the model is called twice for each token
+# named: called-twice
 import numpy as np
 from max.experimental.tensor import Tensor
 

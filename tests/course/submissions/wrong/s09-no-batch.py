@@ -1,4 +1,5 @@
 # mistake: the model is given [T], without a batch dimension
+# named: no-batch-dimension
 """A list of ids and the inverse of the cumulative distribution."""
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # mistake: generate has no return
+# named: nothing
 import numpy as np
 from max.driver import CPU
 from max.dtype import DType

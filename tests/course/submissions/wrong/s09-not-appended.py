@@ -1,4 +1,5 @@
 # mistake: the model is asked again and again about the prompt alone
+# named: prompt-fed-again
 import math
 import random
 

@@ -1,4 +1,5 @@
 # mistake: returns inside the loop, after the first token
+# named: one-token-only
 import numpy as np
 from max.experimental.tensor import Tensor
 

@@ -1,4 +1,5 @@
 # mistake: one token too few
+# named: too-few
 import numpy as np
 from max.driver import CPU
 from max.dtype import DType

@@ -1,4 +1,5 @@
 # mistake: one token too many
+# named: too-many
 """A list of ids and the inverse of the cumulative distribution."""
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # mistake: new tokens are put at the front
+# named: prepended
 import numpy as np
 from max.experimental.tensor import Tensor
 

@@ -1,4 +1,5 @@
 # mistake: only the prompt is cut: the context grows beyond the limit
+# named: prompt-cut-in-text-not-cut
 import math
 import random
 

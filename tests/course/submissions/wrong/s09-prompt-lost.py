@@ -1,4 +1,5 @@
 # mistake: only the continuation is returned
+# named: prompt-lost
 import math
 import random
 

@@ -1,4 +1,5 @@
 # mistake: the prompt is put before the text that holds it already
+# named: prompt-twice
 """A list of ids and the inverse of the cumulative distribution."""
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # mistake: the new token replaces the last one
+# named: last-token-replaced
 """A list of ids and the inverse of the cumulative distribution."""
 from __future__ import annotations
 

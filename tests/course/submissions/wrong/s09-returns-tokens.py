@@ -1,4 +1,5 @@
 # mistake: returns the tokens instead of text
+# named: not-a-text
 import numpy as np
 from max.experimental.tensor import Tensor
 

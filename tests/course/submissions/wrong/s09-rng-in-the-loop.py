@@ -1,4 +1,5 @@
 # mistake: the generator is seeded again for every token: the same random number each time
+# named: seed-each-token
 import numpy as np
 from max.experimental.tensor import Tensor
 

@@ -1,4 +1,5 @@
 # mistake: do_sample is ignored: always samples
+# named: do_sample-ignored
 import math
 import random
 

@@ -1,4 +1,5 @@
 # mistake: sampling computes probabilities and then takes the most likely one
+# named: always-greedy
 import numpy as np
 import max.experimental.functional as F
 from max.experimental.tensor import Tensor

@@ -1,4 +1,5 @@
 # mistake: the logits of the position before the last
+# named: second-last-position
 """A list of ids and the inverse of the cumulative distribution."""
 from __future__ import annotations
 

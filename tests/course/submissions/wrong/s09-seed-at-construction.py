@@ -1,4 +1,5 @@
 # mistake: the random numbers are made once, with the first seed: the second call differs
+# named: seed-fixed-at-start
 """A list of ids and the inverse of the cumulative distribution."""
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # mistake: seed 0 is taken for no seed
+# named: seed-zero
 import numpy as np
 from max.driver import CPU
 from max.dtype import DType

@@ -1,4 +1,5 @@
 # mistake: always seeded with 42: every seed gives the same text
+# named: seed-fixed
 import numpy as np
 import max.experimental.functional as F
 from max.experimental.tensor import Tensor

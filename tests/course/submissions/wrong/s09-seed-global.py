@@ -1,4 +1,5 @@
 # mistake: sets the global seed and draws from a generator of its own
+# named: seed-ignored
 import numpy as np
 from max.experimental.tensor import Tensor
 

@@ -1,4 +1,5 @@
 # mistake: draws with the module's own random numbers, never seeded
+# named: seed-ignored
 import math
 import random
 

@@ -1,4 +1,5 @@
 # mistake: the seed is ignored
+# named: seed-ignored
 import numpy as np
 from max.experimental.tensor import Tensor
 

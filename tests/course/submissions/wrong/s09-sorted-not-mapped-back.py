@@ -1,4 +1,5 @@
 # mistake: draws from the sorted probabilities and takes the rank for the token
+# named: rank
 """A list of ids and the inverse of the cumulative distribution."""
 from __future__ import annotations
 

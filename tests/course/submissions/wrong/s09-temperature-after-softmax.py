@@ -1,4 +1,5 @@
 # mistake: the probabilities are divided by the temperature and normalised again: no effect
+# named: temperature-no-effect
 import numpy as np
 from max.experimental.tensor import Tensor
 

@@ -1,4 +1,5 @@
 # mistake: the default temperature is used, whatever is asked for
+# named: temperature-no-effect
 import math
 import random
 

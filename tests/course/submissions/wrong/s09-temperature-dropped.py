@@ -1,4 +1,5 @@
 # mistake: the scaled logits are computed and dropped
+# named: temperature-no-effect
 import numpy as np
 from max.driver import CPU
 from max.dtype import DType

@@ -1,4 +1,5 @@
 # mistake: the temperature is never used
+# named: temperature-no-effect
 """A list of ids and the inverse of the cumulative distribution."""
 from __future__ import annotations
 

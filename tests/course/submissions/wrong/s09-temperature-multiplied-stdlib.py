@@ -1,4 +1,5 @@
 # mistake: the logits are multiplied by the temperature, in plain Python
+# named: temperature-multiplied
 import math
 import random
 

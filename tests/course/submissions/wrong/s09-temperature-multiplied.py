@@ -1,4 +1,5 @@
 # mistake: the logits are multiplied by the temperature
+# named: temperature-multiplied
 import numpy as np
 from max.experimental.tensor import Tensor
 

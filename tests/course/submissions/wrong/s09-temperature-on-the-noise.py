@@ -1,4 +1,5 @@
 # mistake: Gumbel noise is divided by the temperature together with the logits: no effect
+# named: temperature-no-effect
 import numpy as np
 from max.driver import CPU
 from max.dtype import DType

@@ -1,4 +1,5 @@
 # mistake: the new token is computed and never appended
+# named: not-appended
 import numpy as np
 from max.driver import CPU
 from max.dtype import DType

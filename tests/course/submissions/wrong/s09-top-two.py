@@ -1,4 +1,5 @@
 # mistake: draws from the two most likely tokens only
+# named: top-k
 import math
 import random
 

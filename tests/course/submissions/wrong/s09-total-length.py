@@ -1,4 +1,5 @@
 # mistake: max_new_tokens is taken for the length of the whole text
+# named: no-tokens
 import numpy as np
 from max.experimental.tensor import Tensor
 

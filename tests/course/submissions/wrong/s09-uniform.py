@@ -1,4 +1,5 @@
 # mistake: draws every token with the same probability
+# named: uniform
 import numpy as np
 from max.experimental.tensor import Tensor
 
