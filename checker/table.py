@@ -21,11 +21,11 @@ This module and the tables import NumPy alone: both processes read them.
 """
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -51,6 +51,26 @@ class Mistake:
     raises: str = ""
 
 
+class Late(Sequence[Mistake]):
+    """Mistakes that are put together when they are first looked at.
+
+    For lists that cost time to make: most checks pass, and then nobody looks.
+    """
+
+    def __init__(self, make: Callable[[], tuple[Mistake, ...]]) -> None:
+        self._made = cache(make)
+
+    @overload
+    def __getitem__(self, at: int) -> Mistake: ...
+    @overload
+    def __getitem__(self, at: slice) -> tuple[Mistake, ...]: ...
+    def __getitem__(self, at: int | slice) -> Mistake | tuple[Mistake, ...]:
+        return self._made()[at]
+
+    def __len__(self) -> int:
+        return len(self._made())
+
+
 @dataclass(frozen=True)
 class Check:
     """One line of the report.
@@ -67,7 +87,7 @@ class Check:
     probe: Probe
     expect: Callable[[], object] | None = None
     accept: Callable[[Any], str | None] | None = None
-    mistakes: tuple[Mistake, ...] = ()
+    mistakes: Sequence[Mistake] = ()
     needs: tuple[str, ...] = ()
     where: str = ""
     tolerance: float = 5e-5

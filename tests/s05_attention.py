@@ -14,7 +14,7 @@ import numpy as np
 
 from checker.compare import same
 from checker.probe import Learner, array, attribute, fill, replaced, tensor, traced
-from checker.table import Check, Mistake, Step
+from checker.table import Check, Late, Mistake, Step
 from tests.common import (
     NO_RETURN,
     affine,
@@ -730,83 +730,90 @@ STEP = Step(
             expect=lambda: attend(Q, K, V),
             needs=(LAYERS,),
             where="GPT2Attention._attn",
-            mistakes=distinct(
-                *flawed(lambda **flaws: attend(Q, K, V, **flaws)),
-                Mistake(
-                    "softmax-over-another-axis",
-                    "The softmax runs over another axis than the last, the keys.",
-                    raises="softmax not supported on non-inner axis",
-                ),
-                NO_RETURN,
-                _wrong(
-                    "merged-inside",
-                    "_attn merges the heads already; that is _merge_heads' work.",
-                    lambda: merge(attend(Q, K, V)),
-                ),
-                _wrong(
-                    "heads-after-tokens",
-                    "_attn swaps heads and tokens: this is [B, T, H, D].",
-                    lambda: attend(Q, K, V).swapaxes(1, 2),
-                ),
-                Mistake(
-                    "mask-of-head-size",
-                    "The mask has the size of a head; it is for pairs of tokens.",
-                    raises=rf"shape=\[Dim\({D}\), Dim\({D}\)\]",
-                ),
-                Mistake(
-                    "mask-too-wide",
-                    "The mask has columns for cached tokens; there are none here, "
-                    "num_tokens is 0.",
-                    raises=rf"shape=\[Dim\({T}\), Dim\({2 * T}\)\]",
-                ),
-                *(
+            mistakes=Late(
+                lambda: distinct(
+                    *flawed(lambda **flaws: attend(Q, K, V, **flaws)),
+                    Mistake(
+                        "softmax-over-another-axis",
+                        "The softmax runs over another axis than the last, the keys.",
+                        raises="softmax not supported on non-inner axis",
+                    ),
+                    NO_RETURN,
                     _wrong(
-                        "attends-" + "".join(NAMES[i] for i in order),
-                        "The weights are softmax(q k^T / sqrt(D) + mask), and v is "
-                        "weighed; taken for q, k and v are "
-                        + ", ".join(NAMES[i] for i in order)
-                        + ".",
-                        lambda order=order: attend(*(QKV[i] for i in order)),  # type: ignore[misc]
-                    )
-                    for order in product(range(3), repeat=3)
-                    if order != (0, 1, 2)
-                ),
-                _wrong(
-                    "keys-not-transposed",
-                    "The keys are not transposed: Q K instead of Q K^T.",
-                    lambda: attend(*SQUARES, scores=lambda q, k: q @ k),
-                    probe=attends_square,
-                ),
-                _wrong(
-                    "keys-flipped",
-                    "The wrong axes of the keys are swapped.",
-                    lambda: attend(*SQUARES, scores=lambda q, k: q @ k.swapaxes(1, 2)),
-                    probe=attends_square,
-                ),
-                Mistake(
-                    "scaled-by-another-number",
-                    "All is explained by another scale than 1/sqrt(head size).",
-                    recognise=scaled_otherwise,
-                ),
-                Mistake(
-                    "hides-other-tokens",
-                    "All is explained by a mask that does not hide the future, the "
-                    "whole future and nothing else, in every head.",
-                    recognise=hides_otherwise,
-                ),
-                Mistake(
-                    "sizes-hard-coded",
-                    "With 12 heads of 64 this is right, at other sizes not: GPT-2 "
-                    "small's numbers are written in.",
-                    probe=lambda attention: array(
-                        attribute(layer(attention, 768, 12), "_attn")(
-                            *(tensor(noise("w" + n, 1, 12, 3, 64) / 2) for n in "qkv")
+                        "merged-inside",
+                        "_attn merges the heads already; that is _merge_heads' work.",
+                        lambda: merge(attend(Q, K, V)),
+                    ),
+                    _wrong(
+                        "heads-after-tokens",
+                        "_attn swaps heads and tokens: this is [B, T, H, D].",
+                        lambda: attend(Q, K, V).swapaxes(1, 2),
+                    ),
+                    Mistake(
+                        "mask-of-head-size",
+                        "The mask has the size of a head; it is for pairs of tokens.",
+                        raises=rf"shape=\[Dim\({D}\), Dim\({D}\)\]",
+                    ),
+                    Mistake(
+                        "mask-too-wide",
+                        "The mask has columns for cached tokens; there are none here, "
+                        "num_tokens is 0.",
+                        raises=rf"shape=\[Dim\({T}\), Dim\({2 * T}\)\]",
+                    ),
+                    *(
+                        _wrong(
+                            "attends-" + "".join(NAMES[i] for i in order),
+                            "The weights are softmax(q k^T / sqrt(D) + mask), and v is "
+                            "weighed; taken for q, k and v are "
+                            + ", ".join(NAMES[i] for i in order)
+                            + ".",
+                            lambda order=order: attend(*(QKV[i] for i in order)),  # type: ignore[misc]
                         )
+                        for order in product(range(3), repeat=3)
+                        if order != (0, 1, 2)
                     ),
-                    gives=lambda: attend(
-                        *(noise("w" + n, 1, 12, 3, 64) / 2 for n in "qkv")
+                    _wrong(
+                        "keys-not-transposed",
+                        "The keys are not transposed: Q K instead of Q K^T.",
+                        lambda: attend(*SQUARES, scores=lambda q, k: q @ k),
+                        probe=attends_square,
                     ),
-                ),
+                    _wrong(
+                        "keys-flipped",
+                        "The wrong axes of the keys are swapped.",
+                        lambda: attend(
+                            *SQUARES, scores=lambda q, k: q @ k.swapaxes(1, 2)
+                        ),
+                        probe=attends_square,
+                    ),
+                    Mistake(
+                        "scaled-by-another-number",
+                        "All is explained by another scale than 1/sqrt(head size).",
+                        recognise=scaled_otherwise,
+                    ),
+                    Mistake(
+                        "hides-other-tokens",
+                        "All is explained by a mask that does not hide the future, the "
+                        "whole future and nothing else, in every head.",
+                        recognise=hides_otherwise,
+                    ),
+                    Mistake(
+                        "sizes-hard-coded",
+                        "With 12 heads of 64 this is right, at other sizes not: GPT-2 "
+                        "small's numbers are written in.",
+                        probe=lambda attention: array(
+                            attribute(layer(attention, 768, 12), "_attn")(
+                                *(
+                                    tensor(noise("w" + n, 1, 12, 3, 64) / 2)
+                                    for n in "qkv"
+                                )
+                            )
+                        ),
+                        gives=lambda: attend(
+                            *(noise("w" + n, 1, 12, 3, 64) / 2 for n in "qkv")
+                        ),
+                    ),
+                )
             ),
         ),
         Check(
@@ -815,157 +822,163 @@ STEP = Step(
             expect=lambda: attention(X, W),
             needs=(SPLITS, MERGES, ATTENDS),
             where="GPT2Attention.__call__",
-            mistakes=distinct(
-                *(
-                    _wrong(
-                        "order-" + "".join(NAMES[i] for i in order),
-                        "c_attn's output holds q, k and v, in this order; taken for "
-                        "them are " + ", ".join(NAMES[i] for i in order) + ".",
-                        lambda order=order: attention(X, W, order=order),  # type: ignore[misc]
-                    )
-                    for order in product(range(3), repeat=3)
-                    if order != (0, 1, 2)
-                ),
-                *(
-                    _wrong(
-                        f"{NAMES[i]}-shifted-{'left' if by < 0 else 'right'}",
-                        f"The part taken for {NAMES[i]} starts one channel too "
-                        f"{'early' if by < 0 else 'late'}.",
-                        lambda i=i, by=by: attention(X, W, parts=_shifted(i, by)),  # type: ignore[misc]
-                    )
-                    for i, by in ((0, 1), (1, -1), (1, 1), (2, -1))
-                ),
-                Mistake(
-                    "split-along-another-axis",
-                    "q, k and v are cut from c_attn's output along another axis than "
-                    "the channels: F.split and F.chunk take axis 0 unless told.",
-                    raises="Split sizes must sum|must statically divide",
-                ),
-                Mistake(
-                    "softmax-over-another-axis",
-                    "A softmax runs over another axis than the last, the keys.",
-                    raises="softmax not supported on non-inner axis",
-                ),
-                Mistake(
-                    "heads-not-split",
-                    "_attn is given q, k and v that are not split into heads.",
-                    probe=handed_on,
-                    recognise=lambda got: [B, T, C] in got,
-                ),
-                Mistake(
-                    "heads-not-merged",
-                    "What _attn gives goes on without its heads merged.",
-                    probe=at_size(C, 1),
-                    gives=lambda: sized(C, 1)[:, None],
-                ),
-                NO_RETURN,
-                new_layers(calls_twice),
-                _wrong(
-                    "qkv-within-heads",
-                    "c_attn's output is cut into heads first and into q, k, v within "
-                    "each; GPT-2's holds all of q, then k, then v.",
-                    lambda: attention(X, W, parts=_heads_of_thirds),
-                ),
-                _wrong(
-                    "qkv-interleaved",
-                    "Every third channel is taken for q, k and v; they are thirds.",
-                    lambda: attention(X, W, parts=_interleaved),
-                ),
-                _wrong(
-                    "c_proj-missing",
-                    "c_proj is not applied at the end.",
-                    lambda: attention(X, W, project=lambda x, w, b: x),
-                ),
-                _wrong(
-                    "c_proj-twice",
-                    "c_proj is applied twice.",
-                    lambda: attention(
-                        X, W, project=lambda x, w, b: affine(affine(x, w, b), w, b)
+            mistakes=Late(
+                lambda: distinct(
+                    *(
+                        _wrong(
+                            "order-" + "".join(NAMES[i] for i in order),
+                            "c_attn's output holds q, k and v, in this order; taken for "
+                            "them are " + ", ".join(NAMES[i] for i in order) + ".",
+                            lambda order=order: attention(X, W, order=order),  # type: ignore[misc]
+                        )
+                        for order in product(range(3), repeat=3)
+                        if order != (0, 1, 2)
                     ),
-                ),
-                _wrong(
-                    "c_proj-without-bias",
-                    "c_proj is applied without its bias.",
-                    lambda: attention(X, W, project=lambda x, w, b: x @ w.T),
-                ),
-                _wrong(
-                    "c_proj-transposed",
-                    "c_proj's weight is not transposed: x W instead of x W^T.",
-                    lambda: attention(X, W, project=lambda x, w, b: x @ w + b),
-                ),
-                _wrong(
-                    "c_attn-without-bias",
-                    "c_attn is applied without its bias.",
-                    lambda: attention(X, W, expand=lambda x, w, b: x @ w.T),
-                ),
-                _wrong(
-                    "residual-inside",
-                    "The input is added to the result; that is the block's work.",
-                    lambda: X + attention(X, W),
-                ),
-                _wrong(
-                    "attention-dropped",
-                    "What attends is dropped: c_proj is applied to the input.",
-                    lambda: affine(X, W["c_proj.weight"], W["c_proj.bias"]),
-                ),
-                _wrong(
-                    "values-only",
-                    "The values go straight to c_proj: nothing attends.",
-                    lambda: attention(X, W, collect=lambda w, v: v),
-                ),
-                _wrong(
-                    "queries-only",
-                    "The queries go straight to c_proj: nothing attends.",
-                    lambda: attention(X, W, order=(2, 1, 0), collect=lambda w, v: v),
-                ),
-                _wrong(
-                    "input-returned", "The input comes back as it went in.", lambda: X
-                ),
-                _wrong(
-                    "one-head",
-                    "The heads are not split: there is one head of n_embd channels.",
-                    lambda: attention(X, W, heads=1),
-                ),
-                _wrong(
-                    "one-head-scaled",
-                    "The heads are not split, only the scale is a head's.",
-                    lambda: attention(X, W, heads=1, scale=D**-0.5),
-                ),
-                _wrong(
-                    "sizes-swapped",
-                    "Number and size of the heads are swapped.",
-                    lambda: attention(X, W, heads=D),
-                ),
-                _wrong(
-                    "split-by-reshape-alone",
-                    "A reshape straight to [B, H, T, D] mixes tokens and heads.",
-                    lambda: attention(X, W, splitting=_reshaped),
-                ),
-                _wrong(
-                    "split-and-merged-by-reshape-alone",
-                    "The heads are split and merged without transposes.",
-                    lambda: attention(
-                        X, W, splitting=_reshaped, merging=_merged_without_transpose
+                    *(
+                        _wrong(
+                            f"{NAMES[i]}-shifted-{'left' if by < 0 else 'right'}",
+                            f"The part taken for {NAMES[i]} starts one channel too "
+                            f"{'early' if by < 0 else 'late'}.",
+                            lambda i=i, by=by: attention(X, W, parts=_shifted(i, by)),  # type: ignore[misc]
+                        )
+                        for i, by in ((0, 1), (1, -1), (1, 1), (2, -1))
                     ),
-                ),
-                _wrong(
-                    "merged-without-transpose",
-                    "The heads are merged without swapping [B, H, T, D] back first.",
-                    lambda: attention(X, W, merging=_merged_without_transpose),
-                ),
-                _wrong(
-                    "split-strided",
-                    "Each head takes every third channel; it is 4 neighbours.",
-                    lambda: attention(X, W, splitting=_strided),
-                ),
-                *flawed(lambda **flaws: attention(X, W, **flaws)),
-                Mistake(
-                    "sizes-hard-coded",
-                    "At GPT-2 small's sizes this is right, at others not: its numbers "
-                    "are written in instead of taken from the configuration.",
-                    probe=at_size(768, 12),
-                    gives=lambda: sized(768, 12),
-                ),
+                    Mistake(
+                        "split-along-another-axis",
+                        "q, k and v are cut from c_attn's output along another axis than "
+                        "the channels: F.split and F.chunk take axis 0 unless told.",
+                        raises="Split sizes must sum|must statically divide",
+                    ),
+                    Mistake(
+                        "softmax-over-another-axis",
+                        "A softmax runs over another axis than the last, the keys.",
+                        raises="softmax not supported on non-inner axis",
+                    ),
+                    Mistake(
+                        "heads-not-split",
+                        "_attn is given q, k and v that are not split into heads.",
+                        probe=handed_on,
+                        recognise=lambda got: [B, T, C] in got,
+                    ),
+                    Mistake(
+                        "heads-not-merged",
+                        "What _attn gives goes on without its heads merged.",
+                        probe=at_size(C, 1),
+                        gives=lambda: sized(C, 1)[:, None],
+                    ),
+                    NO_RETURN,
+                    new_layers(calls_twice),
+                    _wrong(
+                        "qkv-within-heads",
+                        "c_attn's output is cut into heads first and into q, k, v within "
+                        "each; GPT-2's holds all of q, then k, then v.",
+                        lambda: attention(X, W, parts=_heads_of_thirds),
+                    ),
+                    _wrong(
+                        "qkv-interleaved",
+                        "Every third channel is taken for q, k and v; they are thirds.",
+                        lambda: attention(X, W, parts=_interleaved),
+                    ),
+                    _wrong(
+                        "c_proj-missing",
+                        "c_proj is not applied at the end.",
+                        lambda: attention(X, W, project=lambda x, w, b: x),
+                    ),
+                    _wrong(
+                        "c_proj-twice",
+                        "c_proj is applied twice.",
+                        lambda: attention(
+                            X, W, project=lambda x, w, b: affine(affine(x, w, b), w, b)
+                        ),
+                    ),
+                    _wrong(
+                        "c_proj-without-bias",
+                        "c_proj is applied without its bias.",
+                        lambda: attention(X, W, project=lambda x, w, b: x @ w.T),
+                    ),
+                    _wrong(
+                        "c_proj-transposed",
+                        "c_proj's weight is not transposed: x W instead of x W^T.",
+                        lambda: attention(X, W, project=lambda x, w, b: x @ w + b),
+                    ),
+                    _wrong(
+                        "c_attn-without-bias",
+                        "c_attn is applied without its bias.",
+                        lambda: attention(X, W, expand=lambda x, w, b: x @ w.T),
+                    ),
+                    _wrong(
+                        "residual-inside",
+                        "The input is added to the result; that is the block's work.",
+                        lambda: X + attention(X, W),
+                    ),
+                    _wrong(
+                        "attention-dropped",
+                        "What attends is dropped: c_proj is applied to the input.",
+                        lambda: affine(X, W["c_proj.weight"], W["c_proj.bias"]),
+                    ),
+                    _wrong(
+                        "values-only",
+                        "The values go straight to c_proj: nothing attends.",
+                        lambda: attention(X, W, collect=lambda w, v: v),
+                    ),
+                    _wrong(
+                        "queries-only",
+                        "The queries go straight to c_proj: nothing attends.",
+                        lambda: attention(
+                            X, W, order=(2, 1, 0), collect=lambda w, v: v
+                        ),
+                    ),
+                    _wrong(
+                        "input-returned",
+                        "The input comes back as it went in.",
+                        lambda: X,
+                    ),
+                    _wrong(
+                        "one-head",
+                        "The heads are not split: there is one head of n_embd channels.",
+                        lambda: attention(X, W, heads=1),
+                    ),
+                    _wrong(
+                        "one-head-scaled",
+                        "The heads are not split, only the scale is a head's.",
+                        lambda: attention(X, W, heads=1, scale=D**-0.5),
+                    ),
+                    _wrong(
+                        "sizes-swapped",
+                        "Number and size of the heads are swapped.",
+                        lambda: attention(X, W, heads=D),
+                    ),
+                    _wrong(
+                        "split-by-reshape-alone",
+                        "A reshape straight to [B, H, T, D] mixes tokens and heads.",
+                        lambda: attention(X, W, splitting=_reshaped),
+                    ),
+                    _wrong(
+                        "split-and-merged-by-reshape-alone",
+                        "The heads are split and merged without transposes.",
+                        lambda: attention(
+                            X, W, splitting=_reshaped, merging=_merged_without_transpose
+                        ),
+                    ),
+                    _wrong(
+                        "merged-without-transpose",
+                        "The heads are merged without swapping [B, H, T, D] back first.",
+                        lambda: attention(X, W, merging=_merged_without_transpose),
+                    ),
+                    _wrong(
+                        "split-strided",
+                        "Each head takes every third channel; it is 4 neighbours.",
+                        lambda: attention(X, W, splitting=_strided),
+                    ),
+                    *flawed(lambda **flaws: attention(X, W, **flaws)),
+                    Mistake(
+                        "sizes-hard-coded",
+                        "At GPT-2 small's sizes this is right, at others not: its numbers "
+                        "are written in instead of taken from the configuration.",
+                        probe=at_size(768, 12),
+                        gives=lambda: sized(768, 12),
+                    ),
+                )
             ),
         ),
         Check(
