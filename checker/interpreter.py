@@ -64,21 +64,15 @@ class ExecutionError(Exception):
 
 # --- values ---------------------------------------------------------------------------
 
-NUMPY: dict[DType, type[np.generic]] = {
-    DType.bool: np.bool_,
-    DType.int8: np.int8,
-    DType.int16: np.int16,
-    DType.int32: np.int32,
-    DType.int64: np.int64,
-    DType.uint8: np.uint8,
-    DType.uint16: np.uint16,
-    DType.uint32: np.uint32,
-    DType.uint64: np.uint64,
-    DType.float16: np.float16,
-    DType.bfloat16: np.float32,  # NumPy has none: float32 holds its values
-    DType.float32: np.float32,
-    DType.float64: np.float64,
+NUMPY: dict[DType, Any] = {
+    dtype: dtype.to_numpy()
+    for dtype in (
+        *(DType.bool, DType.int8, DType.int16, DType.int32, DType.int64),
+        *(DType.uint8, DType.uint16, DType.uint32, DType.uint64),
+        *(DType.float16, DType.float32, DType.float64),
+    )
 }
+NUMPY[DType.bfloat16] = NUMPY[DType.float32]  # which holds its values
 
 
 def to_numpy(tensor: driver.Tensor) -> Array:
@@ -117,6 +111,8 @@ def _round_half(array: Array) -> Array:
 
 def _writable(tensor: driver.Tensor) -> Array:
     """The memory of a tensor that the graph may change."""
+    if tensor.dtype == DType.bfloat16:
+        raise Unsupported("a bfloat16 buffer")
     memory = ctypes.c_char * (tensor.num_elements * tensor.dtype.size_in_bytes)
     array = np.frombuffer(memory.from_address(tensor._data_ptr()), np.uint8)
     return array.view(NUMPY[tensor.dtype]).reshape(tensor.shape)
@@ -260,6 +256,7 @@ class Program:
         self.sizes: dict[str, int] = parent.sizes if parent else {}
         self.weights: dict[str, Array] = parent.weights if parent else {}
         self.values: dict[mlir.Value, Array] = {}
+        self.changes: list[tuple[Array, Any, Array]] = parent.changes if parent else []
         self.arguments = _kinds(arguments)
         self.ops = [Op(each, self) for each in operations]
         self.outputs = [value for value in outputs if not _is_chain(value)]
@@ -291,7 +288,7 @@ class Program:
         for op in self.ops:
             try:
                 op.run(values)
-            except (ExecutionError, Unsupported):
+            except (ExecutionError, MemoryError, Unsupported):
                 raise
             except Exception as error:
                 fault = f"{op.name} ({type(error).__name__}: {error})"
@@ -409,16 +406,16 @@ OPERATIONS: dict[str, Handler] = {
 """What only looks at its operands. NaN and infinity are as MAX gives them on x86."""
 
 WITH_OP: dict[str, Handler] = {
-    "mo.cast": lambda op, x: _round_half(x) if op.dtype == DType.bfloat16 else x[...],
     "mo.buffer.create": lambda op: np.zeros(op.shape, NUMPY[op.dtype]),
+    "mo.cast": lambda op, x: _round_half(x) if op.dtype == DType.bfloat16 else x[...],
     "mo.constant": lambda op: op.constant[...],
-    "mo.if": lambda op, test: op.blocks[0 if test else 1].run([], op.program.values),
-    "rmo.mo.mutable.load": lambda op, x: x.copy() if op.stored_later else x[...],
     "mo.constant.external": lambda op: op.program.weights[op.core.name][...],
+    "mo.if": lambda op, test: op.blocks[0 if test else 1].run([], op.program.values),
     "rmo.broadcast_to": lambda op, x: np.broadcast_to(x, op.shape),
     "rmo.concat": lambda op, *xs: np.concatenate(
         xs, op.operation.attributes["axis"].value
     ),
+    "rmo.mo.mutable.load": lambda op, x: x.copy() if op.stored_later else x[...],
     "rmo.reshape": lambda op, x: x.reshape(op.shape),
     "rmo.shape_to_tensor": lambda op: np.array(op.sizes("shape"), np.int64),
 }
@@ -454,11 +451,12 @@ def _last_only(x: Array, axis: Array, message: str) -> None:
 
 @_with_op("rmo.mo.arg_max", "rmo.mo.arg_min")
 def _arg_max(op: Op, x: Array, axis: Array) -> Array:
-    """The first of equals; NaN counts as the last choice."""
+    """The first of equals; NaN is the last choice."""
     _last_only(x, axis, "axis other than innermost not supported yet")
-    if op.name == "rmo.mo.arg_max":
-        return np.asarray(np.argmax(np.where(x == x, x, -np.inf), -1, keepdims=True))
-    return np.asarray(np.argmin(np.where(x == x, x, np.inf), -1, keepdims=True))
+    greatest = op.name == "rmo.mo.arg_max"
+    if x.dtype.kind == "f":
+        x = np.where(np.isnan(x), -np.inf if greatest else np.inf, x)
+    return np.asarray((np.argmax if greatest else np.argmin)(x, -1, keepdims=True))
 
 
 @_with_op("rmo.mo.softmax", "rmo.mo.logsoftmax")
@@ -576,7 +574,9 @@ def _random(op: Op, shape: Array, a: Array, b: Array, seed: Array) -> Any:
 
 @_with_op("rmo.mo.mutable.store", "rmo.mo.mutable.store.slice")
 def _mutable_store(op: Op, buffer: Array, x: Array, *slices: Array) -> tuple[()]:
-    buffer[tuple(map(slice, *slices)) if slices else ...] = x
+    place = tuple(map(slice, *slices)) if slices else ...
+    op.program.changes.append((buffer, place, buffer[place].copy()))
+    buffer[place] = x
     return ()
 
 
@@ -811,7 +811,14 @@ class Interpreted:
             _writable(tensor) if isinstance(each, BufferValue) else to_numpy(tensor)
             for tensor, each in zip(inputs, self._graph.inputs, strict=True)
         ]
-        results = self._program.run(arrays, {})
+        try:
+            results = self._program.run(arrays, {})
+        except Unsupported:  # MAX is to find the buffers as they were
+            for buffer, place, old in reversed(self._program.changes):
+                buffer[place] = old
+            raise
+        finally:
+            self._program.changes.clear()
         return [
             to_driver(_own(array), each.dtype)
             for array, each in zip(results, self._graph.output_types, strict=True)
@@ -941,8 +948,10 @@ def uninstall() -> None:
 @contextlib.contextmanager
 def interpreting() -> Iterator[None]:
     """MAX's graphs are interpreted inside."""
+    before = eager.ComputeGraph.evaluate
     install()
     try:
         yield
     finally:
-        uninstall()
+        if before is not _evaluate:
+            uninstall()

@@ -785,6 +785,21 @@ def test_a_fault_of_the_interpreter_goes_to_max(
     assert "rmo.mul (ZeroDivisionError" in no_fallback.pop()
 
 
+def test_buffers_are_as_they_were_when_max_takes_over(
+    no_fallback: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was changed before the fault is not changed twice."""
+    with Graph("count", input_types=[BufferType(DType.float32, (2,), HOST)]) as graph:
+        buffer = graph.inputs[0].buffer
+        buffer[...] = buffer[...] + 1
+        graph.output(buffer[...] * 2)
+    monkeypatch.setitem(interpreter.OPERATIONS, "rmo.mul", lambda x, y: 1 / 0)
+    model, memory = interpreted(graph), np.zeros(2, np.float32)
+    assert arrays(model(memory))[0].tolist() == [2, 2]
+    assert memory.tolist() == [1, 1]
+    assert "rmo.mul (ZeroDivisionError" in no_fallback.pop()
+
+
 def test_installing_twice_and_uninstalling() -> None:
     """Idempotent, and MAX works as before afterwards, on the same tensors."""
     x = tensor(np.array(3.0, np.float32))
