@@ -16,7 +16,7 @@ from checker.probe import Learner, array, attribute, fill, tensor, traced
 from checker.table import Check, Mistake, Step
 from tests import s03_layernorm as norms
 from tests import s04_mlp as mlps
-from tests.common import SIZES, config, noise
+from tests.common import SIZES, config, name_missing, new_layers, noise
 from tests.s03_layernorm import RETURN, TRACING
 from tests.s04_mlp import lacks_bias, size_of, sizes
 from tests.s05_attention import attention, hides_the_future, rows_apart
@@ -355,6 +355,11 @@ def layer(block: Learner, **sizes: Any) -> Any:
     return fill(block.GPT2Block(made), weights(made.n_embd, made.n_inner))
 
 
+def calls_twice(block: Learner) -> list[Array]:
+    made = layer(block)
+    return [array(made(tensor(X))) for _ in range(2)]
+
+
 def calls(block: Learner) -> Array:
     return array(layer(block)(tensor(X)), "GPT2Block(...)(hidden_states)")
 
@@ -404,6 +409,24 @@ def _bias(path: str, *sizes: int) -> Callable[[Any], bool]:
 
 
 LAYOUT = {**sizes(W), "are two norms": True, "is a Module": True}
+PART_ARGUMENTS = Mistake(
+    "arguments-of-a-part",
+    "A part is made with other arguments than it takes: look at the step it is from.",
+    raises=r"\w+\.__init__\(\) (missing|takes|got)",
+)
+NOT_A_TENSOR = (
+    RETURN,
+    Mistake(
+        "more-than-a-tensor",
+        "The call returns several things; it returns one tensor.",
+        raises=r" is a \w+ (tuple|list|dict), not a MAX Tensor",
+    ),
+    Mistake(
+        "not-a-max-tensor",
+        "The call returns something else than a MAX Tensor.",
+        raises=r"\(\w+\) is a .*, not a MAX Tensor",
+    ),
+)
 PARTS = "has the parts ln_1, attn, ln_2 and mlp, sized as the configuration says"
 CALLS = "adds the attention of ln_1 to its input, then the MLP of ln_2 to the sum"
 
@@ -416,6 +439,7 @@ STEP = Step(
             expect=lambda: LAYOUT,
             where="GPT2Block.__init__",
             mistakes=(
+                name_missing("GPT2Block"),
                 Mistake(
                     "n_inner-computed",
                     "The MLP's intermediate size is 4 * n_embd here; it is n_inner of "
@@ -490,6 +514,7 @@ STEP = Step(
                     "LayerNorm takes eps as a keyword argument: eps=...",
                     raises=r"LayerNorm\.__init__\(\) takes 2 positional",
                 ),
+                PART_ARGUMENTS,
             ),
         ),
         Check(
@@ -514,7 +539,8 @@ STEP = Step(
                         not same(got, block(X, P), 5e-5) and wired(got)
                     ),
                 ),
-                RETURN,
+                *NOT_A_TENSOR,
+                new_layers(calls_twice),
             ),
         ),
         Check(

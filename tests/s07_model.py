@@ -22,10 +22,11 @@ from checker.probe import Learner, Unusable, array, attribute, fill, tensor, tra
 from checker.table import Check, Mistake, Step
 from tests import s03_layernorm as norms
 from tests import s06_block as blocks
-from tests.common import SIZES, config, noise, softmax
+from tests.common import SIZES, config, name_missing, new_layers, noise, softmax
 from tests.live_model import Checkpoint
-from tests.s03_layernorm import RETURN, TRACING
+from tests.s03_layernorm import TRACING
 from tests.s05_attention import rows_apart
+from tests.s06_block import NOT_A_TENSOR, PART_ARGUMENTS
 
 LAYERS = 3
 SMALL = {**SIZES, "n_layer": LAYERS, "n_head": 4}
@@ -49,6 +50,7 @@ Array = np.ndarray
 Weights = dict[str, Array]
 
 IDS = np.array([[3, 14, 1, 5, 9], [2, 6, 0, 16, 8]], np.int64)
+FULL_IDS = np.arange(2 * POSITIONS).reshape(2, POSITIONS) * 5 % POSITIONS
 OTHER_IDS = np.array([[7, 2, 1, 8]], np.int64)
 
 
@@ -412,6 +414,14 @@ HEAD: dict[str, tuple[str, Callable[[], Array]]] = {
         "only the logits of the last position come out; the model gives those of all",
         _pick(slice(None), slice(-1, None)),
     ),
+    "last-position-missing": (
+        "the last position is missing: the model gives the logits of all",
+        _pick(slice(None), slice(None, -1)),
+    ),
+    "first-position-missing": (
+        "the first position is missing: the model gives the logits of all",
+        _pick(slice(None), slice(1, None)),
+    ),
     "first-position-only": (
         "only the logits of the first position come out",
         _pick(slice(None), 0),
@@ -601,6 +611,15 @@ def hidden_states(model: Learner) -> Array:
     return array(transformer(model)(tensor(IDS)), "GPTModel(...)(input_ids)")
 
 
+def calls_twice(model: Learner) -> list[Array]:
+    made = transformer(model)
+    return [array(made(tensor(IDS))) for _ in range(2)]
+
+
+def at_full_length(model: Learner) -> Array:
+    return array(transformer(model)(tensor(FULL_IDS)))
+
+
 def head(model: Learner) -> dict[str, Any]:
     """The parts of a new MaxGPT2Model."""
     from max.nn.module_v3 import Module
@@ -631,6 +650,11 @@ HEAD_LAYOUT = {
 
 def scores(model: Learner) -> Array:
     return array(whole(model)(tensor(IDS)), "MaxGPT2Model(...)(input_ids)")
+
+
+def scores_twice(model: Learner) -> list[Array]:
+    made = whole(model)
+    return [array(made(tensor(IDS))) for _ in range(2)]
 
 
 def loads(model: Learner) -> dict[str, Any]:
@@ -912,6 +936,7 @@ STEP = Step(
             expect=lambda: LAYOUT,
             where="GPTModel.__init__",
             mistakes=(
+                name_missing("GPTModel"),
                 Mistake(
                     "list-in-sequential",
                     "Sequential takes the blocks one by one: unpack the list with *.",
@@ -1020,6 +1045,7 @@ STEP = Step(
                     "LayerNorm takes eps as a keyword argument: eps=...",
                     raises=r"LayerNorm\.__init__\(\) takes 2 positional",
                 ),
+                PART_ARGUMENTS,
             ),
         ),
         Check(
@@ -1072,7 +1098,20 @@ STEP = Step(
                     "wpe looks up a Tensor of positions, not a Python list.",
                     raises=r"not '(list|range)'",
                 ),
-                RETURN,
+                Mistake(
+                    "whole-position-table",
+                    "At n_positions tokens this is right, for shorter texts not: the "
+                    "whole table is added, not the rows of the T tokens.",
+                    probe=at_full_length,
+                    gives=lambda: hidden(M, FULL_IDS),
+                ),
+                Mistake(
+                    "blocks-counted-otherwise",
+                    "More blocks are asked for than there are: there are n_layer.",
+                    raises=r"^IndexError",
+                ),
+                *NOT_A_TENSOR,
+                new_layers(calls_twice),
             ),
         ),
         Check(
@@ -1081,6 +1120,8 @@ STEP = Step(
             expect=lambda: HEAD_LAYOUT,
             where="MaxGPT2Model.__init__",
             mistakes=(
+                name_missing("MaxGPT2Model"),
+                PART_ARGUMENTS,
                 Mistake(
                     "head-with-bias",
                     "lm_head has a bias; GPT-2's has none.",
@@ -1136,7 +1177,8 @@ STEP = Step(
                         and bool((got.reshape(B, T) == logits(M).argmax(-1)).all())
                     ),
                 ),
-                RETURN,
+                *NOT_A_TENSOR,
+                new_layers(scores_twice),
             ),
         ),
         Check(
@@ -1171,7 +1213,7 @@ STEP = Step(
                     "another-source",
                     "A checkpoint is anything with a state_dict(); nothing else of it "
                     "is there for certain.",
-                    raises=r"'(Checkpoint|dict)' object (has no attribute|is not)",
+                    raises=r"'(Checkpoint|dict|\w*method|function)' object (has|is)",
                 ),
                 Mistake(
                     "wrong-dtype",
