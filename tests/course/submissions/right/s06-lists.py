@@ -1,0 +1,26 @@
+# right: parts kept in a tuple besides, sums with F.add
+from max.nn.module_v3 import Module
+
+from attention import GPT2Attention
+from config import GPT2Config
+from layernorm import LayerNorm
+from mlp import GPT2MLP
+
+
+class GPT2Block(Module):
+    def __init__(self, config: GPT2Config):
+        hidden_size = config.n_embd
+        inner_dim = config.n_inner
+        self.ln_1 = LayerNorm(hidden_size, eps=config.layer_norm_epsilon)
+        self.attn = GPT2Attention(config)
+        self.ln_2 = LayerNorm(hidden_size, eps=config.layer_norm_epsilon)
+        self.mlp = GPT2MLP(inner_dim, config)
+
+    def _sublayers(self):
+        yield self.ln_1, self.attn
+        yield self.ln_2, self.mlp
+
+    def __call__(self, stream):
+        for normalize, transform in self._sublayers():
+            stream = stream + transform(normalize(stream))
+        return stream
