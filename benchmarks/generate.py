@@ -208,10 +208,11 @@ def pytorch_times(folder: Path) -> dict[int, float]:
 
 
 def ask_pytorch(python: str, folder: Path) -> dict[int, float] | None:
-    """``pytorch_times`` by an interpreter that has PyTorch; None where it has not."""
+    """``pytorch_times`` by an interpreter; None where it has no PyTorch."""
     command = [python, __file__, "--pytorch-times", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
         return None
     return {int(k): v for k, v in json.loads(done.stdout.splitlines()[-1]).items()}
 
@@ -232,7 +233,7 @@ def report(result: dict[str, float], ours: dict[int, float], theirs: Any) -> Non
         beside = f"{other:9.0f} {ms / other:15.2f}" if other else "        –"
         print(f"{context:7} {ms:17.0f} {beside}")
     if theirs is None:
-        print("PyTorch is not installed here; --pytorch names another interpreter.")
+        print("No PyTorch here; --pytorch names an interpreter that has it.")
 
 
 def main() -> int:

@@ -6,9 +6,13 @@ instead; the temperature scales the logits first: below 1 the likely tokens gain
 deterministic), above 1 the unlikely ones do (more random).
 """
 
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from max import _core
 from max.experimental.tensor import GRAPH, Tensor
 
 
@@ -67,16 +71,13 @@ class TextGenerator:
         # end
 
     def _predict(self, tokens: np.ndarray) -> np.ndarray:
-        """Ask the model, no graph made: int64 [1, T] -> float32 [1, T, V].
-
-        MAX keeps every input and result as a source of its global graph, 13 MB a token
-        with GPT-2. Here they are let go: the array alone keeps its memory.
-        """
-        input_ids = Tensor.from_dlpack(np.ascontiguousarray(tokens))
-        logits = self.model(input_ids)
-        array = np.from_dlpack(logits)
-        _let_go(input_ids)
-        _let_go(logits)
+        """Ask the model, no graph made: int64 [1, T] -> float32 [1, T, V]."""
+        with _forgetting() as made:
+            input_ids = Tensor.from_dlpack(np.ascontiguousarray(tokens))
+            logits = self.model(input_ids)
+            array = np.from_dlpack(logits)
+            made += [t for t in (input_ids, logits) if isinstance(t, Tensor)]
+            del input_ids, logits
         return array
 
 
@@ -94,10 +95,35 @@ def _sample(logits: np.ndarray, temperature: float, rng: np.random.Generator) ->
     # end
 
 
-def _let_go(tensor: Any) -> None:
-    """Take a tensor from MAX's global graph, unless an operation there needs it."""
-    if isinstance(tensor, Tensor) and not tensor._value._mlir_value.num_uses:
-        GRAPH.sources.pop(tensor._value._mlir_value, None)
+@contextmanager
+def _forgetting() -> Iterator[list[Tensor]]:
+    """Take the listed tensors out of MAX's global graph, unless somebody holds them.
+
+    MAX keeps each tensor it makes as a source of that graph, and an argument for it:
+    13 MB a token for GPT-2's logits, and 100 MB for the arguments of 900 tokens.
+    """
+    graph, made = GRAPH.graph, []
+    function = _core.Operation._from_cmlir(graph._mlir_op)
+    before = function.function_type
+    yield made
+    refs = {t._value._mlir_value: weakref.ref(t) for t in made if not _used(t)}
+    complete = len(refs) == len(made) and graph is GRAPH.graph
+    made.clear()
+    for value in refs:
+        GRAPH.sources.pop(value, None)
+    held = {value: t for value, ref in refs.items() if (t := ref()) is not None}
+    GRAPH.sources.update(held)
+    block = function.regions[0].front
+    first = len(block.arguments) - len(refs)
+    added = [block.arguments[first + i] for i in range(len(refs))]
+    if complete and not held and added == list(refs):  # nothing else came in between
+        for _ in added:
+            block.erase_argument(first)
+        function.function_type = before
+
+
+def _used(tensor: Tensor) -> bool:
+    return tensor._value._mlir_value.num_uses > 0
 
 
 def _check(prompt: str, max_new_tokens: int, temperature: float) -> None:

@@ -198,15 +198,42 @@ def test_last_position_is_enough(position: slice, solution: Solution) -> None:
     assert writer.generate("ab", max_new_tokens=6, do_sample=False) == "abcdefgh"
 
 
+def arguments() -> int:
+    """How many tensors MAX's global graph knows, those let go included."""
+    from max import _core
+    from max.experimental.tensor import GRAPH
+
+    graph = _core.Operation._from_cmlir(GRAPH.graph._mlir_op)
+    return len(graph.regions[0].front.arguments)
+
+
 def test_results_are_let_go(solution: Solution) -> None:
     """MAX's global graph keeps neither the model's inputs nor its results."""
     from max.experimental.tensor import GRAPH
 
     writer = generator(solution)
     writer.generate("a", max_new_tokens=2)
-    before = len(GRAPH.sources)
+    before, known = len(GRAPH.sources), arguments()
     writer.generate("a", max_new_tokens=50)
-    assert len(GRAPH.sources) - before <= 3  # prompt and text, not 50 results
+    assert len(GRAPH.sources) - before == 2  # prompt and text, not 50 results
+    assert arguments() - known == 2
+
+
+def test_tensors_that_are_held_stay(solution: Solution) -> None:
+    """A model may keep what it was given and what it gave: both stay as they were."""
+    from max.experimental.tensor import GRAPH
+
+    kept = []
+
+    def model(input_ids: Any) -> Any:
+        logits = next_letter(input_ids)
+        kept.extend([input_ids, logits])
+        return logits
+
+    generator(solution, model).generate("ab", max_new_tokens=3)
+    shapes = [[int(size) for size in tensor.shape] for tensor in kept]
+    assert shapes[:4] == [[1, 2], [1, 2, 26], [1, 3], [1, 3, 26]]
+    assert all(tensor._value._mlir_value in GRAPH.sources for tensor in kept)
 
 
 def test_demo_model_asks_for_the_last_position() -> None:
