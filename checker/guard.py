@@ -13,9 +13,13 @@ import _thread
 import atexit
 import builtins
 import contextlib
+import inspect
+import logging
 import os
+import resource
 import signal
 import sys
+import tempfile
 import threading
 import time
 import types
@@ -35,8 +39,10 @@ WATCHED = (
     "math",
     "numpy",
     "numpy.linalg",
+    "numpy.random",
     "numpy.testing",
     "os",
+    "random",
     "signal",
     "threading",
     "time",
@@ -45,6 +51,7 @@ WATCHED = (
 """Modules whose functions the learner's code may use and not replace."""
 
 WATCHED_CLASSES = (
+    ("json.decoder", "JSONDecoder"),
     ("json.encoder", "JSONEncoder"),
     ("max.experimental.tensor", "Tensor"),
     ("max.nn.module_v3", "Module"),
@@ -65,6 +72,7 @@ PRIVATE = ("checker", "tests", "solutions")
 STDLIB = os.path.dirname(os.__file__) + os.sep
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 CACHES = ("MODULAR_HOME", "HF_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME")
+LIMITS = (resource.RLIMIT_AS, resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE)
 GRACE = 0.3
 """Seconds that a thread may take to end after the code that started it."""
 
@@ -78,12 +86,14 @@ class Guard:
 
     def __init__(self) -> None:
         caches = [os.environ.get(name, "") for name in CACHES]
-        folders = [os.getcwd(), sys.prefix, *filter(None, caches)]
+        folders = [tempfile.gettempdir(), sys.prefix, *filter(None, caches)]
         self._free = tuple(os.path.realpath(folder) for folder in folders)
         self._kept = tuple(os.path.realpath(ROOT / name) for name in PRIVATE)
-        self._closed: tuple[str, ...] = (os.path.realpath(ROOT),)
+        self._own = (os.path.realpath(ROOT), os.path.realpath(os.getcwd()))
+        self._closed: tuple[str, ...] = self._own
         self._puzzles: frozenset[str] = frozenset()
         self._found: list[str] = []
+        self._busy = False
         self._held: list[tuple[str, Any, dict[str, Any]]] = []
         self._register = atexit.register
         atexit.register = self._at_exit
@@ -95,14 +105,16 @@ class Guard:
         in at the end, each as the end of "attention.py …"."""
         self._found, self._puzzles = [], puzzles
         folders = {os.path.dirname(os.path.realpath(path)) for path in puzzles}
-        self._closed = (os.path.realpath(ROOT), *folders)
+        self._closed = (*self._own, *folders)
         before = _state()
         self._held = [("builtins", builtins, dict(vars(builtins))), *_held()]
         done: list[str] = []
+        level, handlers = logging.root.level, list(logging.root.handlers)
         with _out_of_sight():
             yield done
             self._compare()
         self._found += [*_differences(before, _state()), *self._hooks()]
+        logging.root.level, logging.root.handlers = level, handlers
         done += sorted(set(self._found))
         self._puzzles = frozenset()
 
@@ -139,9 +151,17 @@ class Guard:
 
     def _hook(self, event: str, arguments: tuple[Any, ...]) -> None:
         handler = HANDLERS.get(event)
-        if handler is not None:
-            handler(self, *arguments)
-        elif event.startswith("ctypes.") and self._is_learners():
+        if handler is None and event.startswith("ctypes."):
+            handler = Guard._call_c
+        if handler is not None and not self._busy:
+            self._busy = True  # what the guard does is an event as well
+            try:
+                handler(self, *arguments)
+            finally:
+                self._busy = False
+
+    def _call_c(self, *_: object) -> None:
+        if self._is_learners():
             self._refuse("calls into C with ctypes")
 
     def _refuse(self, sentence: str) -> None:
@@ -161,6 +181,19 @@ class Guard:
             frame = frame.f_back
         return False
 
+    def _is_for_learner(self) -> bool:
+        """Whether the learner's code is behind it, through whatever library, and not
+        a check's own probe."""
+        frame: types.FrameType | None = sys._getframe(2)
+        while frame is not None:
+            path = frame.f_code.co_filename
+            if path in self._puzzles:
+                return True
+            if path != __file__ and inside(path, self._kept):
+                return False
+            frame = frame.f_back
+        return bool(self._puzzles)
+
     def _open(self, path: object, mode: object, flags: object) -> None:
         writing = isinstance(mode, str) and set(mode) & set("wax+")
         if writing or (isinstance(flags, int) and flags & WRITING):
@@ -177,7 +210,8 @@ class Guard:
         real = os.path.realpath(os.fsdecode(path))
         if self._puzzles and real != os.devnull and self._is_learners():
             self._refuse(f"writes to {path!r}")
-        if inside(real, self._closed) and not inside(real, self._free):
+        closed = inside(real, self._closed) and not inside(real, self._free)
+        if closed and self._is_for_learner():
             self._refuse(f"writes to {path!r}")
 
     def _rename(self, source: object, target: object, *_: object) -> None:
@@ -194,6 +228,17 @@ class Guard:
     def _kill(self, pid: object, *_: object) -> None:
         if pid != os.getpid():
             self._refuse("sends a signal to another process")
+
+    def _look(self, *_: object) -> None:
+        if self._is_learners():
+            self._refuse("looks into the checker's memory")
+
+    def _frame(self, *_: object) -> None:
+        caller = sys._getframe(2).f_code.co_filename
+        if caller == inspect.__file__ and self._is_learners():
+            self._refuse("looks into the checker's frames")
+        if caller in self._puzzles:
+            self._refuse("looks into the checker's frames")
 
     def _import(self, name: object, *_: object) -> None:
         if str(name).split(".")[0] in HIDDEN and self._is_learners():
@@ -214,8 +259,9 @@ HANDLERS: dict[str, Callable[..., None]] = {
     ),
     **dict.fromkeys(("os.rename", "os.link", "shutil.move"), Guard._rename),
     **dict.fromkeys(("os.symlink", "shutil.copyfile"), Guard._target),
-    "os.utime": Guard._write,
-    "shutil.rmtree": Guard._write,
+    **dict.fromkeys(("os.utime", "shutil.rmtree", "sqlite3.connect"), Guard._write),
+    **dict.fromkeys(("gc.get_objects", "gc.get_referrers"), Guard._look),
+    "sys._getframe": Guard._frame,
     **dict.fromkeys(
         ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn"),
         Guard._start,
@@ -267,6 +313,8 @@ class State:
     timers: int
     tracers: tuple[Any, Any]
     threads: int
+    limits: list[tuple[int, int]]
+    streams: list[list[str]]
     modules: dict[str, types.ModuleType]
 
 
@@ -278,6 +326,8 @@ def _state() -> State:
         timers=sum(signal.getitimer(kind)[0] > 0 for kind in kinds),
         tracers=(sys.gettrace(), sys.getprofile()),
         threads=_threads(),
+        limits=[resource.getrlimit(kind) for kind in LIMITS],
+        streams=[sorted(vars(each)) for each in (sys.stdout, sys.stderr)],
         modules={n: sys.modules[n] for n in (*WATCHED, "sys") if n in sys.modules},
     )
 
@@ -293,6 +343,10 @@ def _differences(before: State, after: State) -> Iterator[str]:
         yield "changes what a signal does"
     if after.timers > before.timers:
         yield "leaves a timer running"
+    if after.limits != before.limits:
+        yield "changes the limits of the process"
+    if after.streams != before.streams:
+        yield "replaces a method of sys.stdout or sys.stderr"
     if after.tracers != before.tracers:
         yield "leaves a tracer behind"
     for name, module in before.modules.items():

@@ -114,6 +114,8 @@ class Worker:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.scratch = tempfile.mkdtemp(prefix="checker-")
+        temporary = os.path.join(self.scratch, "tmp")
+        os.mkdir(temporary)
         reading, writing = os.pipe()
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", "checker.worker", str(writing)],
@@ -122,7 +124,7 @@ class Worker:
             stderr=subprocess.STDOUT,
             pass_fds=[writing],
             cwd=self.scratch,
-            env={**environment(), "TMPDIR": self.scratch, SCRATCH: self.scratch},
+            env={**environment(), "TMPDIR": temporary, SCRATCH: self.scratch},
             start_new_session=True,
         )
         os.close(writing)

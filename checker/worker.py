@@ -7,9 +7,9 @@ which is the parent's to show. See ``process.py`` for the other end.
 
 A request is ``{"step": "s05", "files": {name: {"path", "source", "learner"}}, "probes":
 [[0, null], [0, 2], ["compiled", null]], "compile": false, "token": …}``: the checks by
-number, or a mistake's own probe. Answers: for "load" and for each probe ``{"begin": at}``,
-then ``{"at": at, "value": …}`` or ``{"at": at, "error": …}``; at last
-``{"done": [violations]}``. Each line begins with the request's token.
+number, or a mistake's own probe. Answers: for "load" and for each probe
+``{"begin": at}``, then ``{"at": at, "value": …}`` or ``{"at": at, "error": …}``; at
+last ``{"done": [violations]}``. Each line begins with the request's token.
 """
 
 import ast
@@ -46,7 +46,7 @@ def light_max_nn() -> None:
     """Make ``import max.nn.module_v3`` leave out the rest of ``max.nn``.
 
     The package's ``__init__`` imports every layer and through them transformers, three
-    times what ``module_v3`` itself costs. It runs only if somebody asks for a name of it.
+    times what ``module_v3`` itself costs. It runs only if a name of it is asked for.
     """
     spec = importlib.machinery.PathFinder.find_spec("max.nn", _package_path("max"))
     assert spec is not None and spec.loader is not None
@@ -70,7 +70,7 @@ def _package_path(name: str) -> list[str]:
 
 
 def prepare() -> None:
-    """Import MAX and install the interpreter; float32 on the CPU, whatever is plugged in."""
+    """Import MAX and interpret its graphs; float32 on the CPU, whatever is there."""
     light_max_nn()
     from checker import interpreter
 
@@ -87,7 +87,7 @@ def prepare() -> None:
 
 
 class Files(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Imports the puzzles by name (``from config import GPT2Config``) from the request."""
+    """Imports the puzzles by name (``from config import …``) from the request."""
 
     def __init__(
         self,

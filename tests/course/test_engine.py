@@ -46,7 +46,7 @@ def opened(name: str) -> str:
 
 PASSED = solution("causal")
 FAILED = edited("attention", "math.sqrt(int(query.shape[-1]))", "math.sqrt(12)")
-UNFINDABLE = edited("causal", "import Dim, DimLike", "import Dim, DimLik")
+UNFINDABLE = edited("causal", "import Dim, DimLike", "import Dimension")
 MISSPELT = edited("attention", "class GPT2Attention(", "class Gpt2Attention(")
 NO_PYTHON = edited("layernorm", "def __call__(self, x: Tensor) -> Tensor:", "def call(")
 CRASH = PASSED + "\n\nimport os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n"

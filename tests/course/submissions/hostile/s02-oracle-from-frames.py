@@ -2,9 +2,11 @@
 import sys
 
 import numpy as np
+from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 
 
+@F.functional
 def causal_mask(sequence_length, num_tokens, *, dtype, device):
     frame = sys._getframe()
     while frame:
