@@ -535,6 +535,25 @@ RETURN = Mistake(
     "The method ends without a `return`: what it computed is lost.",
     raises=r"is None: is a `return` missing",
 )
+SLIPS = (
+    Mistake(
+        "name-not-defined",
+        "A name is used that the file does not define: it is misspelt, or its import "
+        "is missing.",
+        raises=r"^NameError",
+    ),
+    Mistake(
+        "attribute-not-set",
+        "An attribute is used that was never set: compare its name with __init__.",
+        raises=r"^AttributeError: '\w+' object has no attribute",
+    ),
+    Mistake(
+        "self-missing",
+        "A method is given one thing more than it takes: is `self` missing?",
+        raises=r"takes \d+ positional arguments? but \d+ (was|were) given",
+    ),
+)
+"""What goes wrong in writing, in any step."""
 TRACING = (
     Mistake(
         "sizes-read-as-numbers",
@@ -637,6 +656,7 @@ STEP = Step(
                     "MAX takes a shape as a list: a single number is not one.",
                     raises=r"'int' object is not iterable",
                 ),
+                *SLIPS,
             ),
         ),
         Check(
@@ -681,6 +701,7 @@ STEP = Step(
                     raises=r"layer_norm\(\) (missing|got|takes)|^TypeError: $",
                 ),
                 RETURN,
+                *SLIPS,
                 Mistake(
                     "eps-not-taken",
                     "LayerNorm does not take eps: it is a keyword argument.",

@@ -19,7 +19,7 @@ from checker.compare import same
 from checker.probe import Learner, array, attribute, fill, tensor, traced
 from checker.table import Check, Mistake, Step
 from tests.common import SIZES, affine, config, name_missing, new_layers, noise
-from tests.s03_layernorm import RETURN, TRACING, each_by_itself
+from tests.s03_layernorm import RETURN, SLIPS, TRACING, each_by_itself
 
 B, T, C, INNER = 2, 5, 12, 28
 N_INNER = SIZES["n_inner"]
@@ -570,6 +570,7 @@ STEP = Step(
                     "configuration.",
                     raises=r"'int' object has no attribute|'GPT2Config' object",
                 ),
+                *SLIPS,
             ),
         ),
         Check(
@@ -619,6 +620,7 @@ STEP = Step(
                 ),
                 RETURN,
                 new_layers(calls_twice),
+                *SLIPS,
                 SMALL_ONLY,
             ),
         ),

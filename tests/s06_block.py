@@ -17,7 +17,7 @@ from checker.table import Check, Mistake, Step
 from tests import s03_layernorm as norms
 from tests import s04_mlp as mlps
 from tests.common import SIZES, config, name_missing, new_layers, noise
-from tests.s03_layernorm import RETURN, TRACING
+from tests.s03_layernorm import RETURN, SLIPS, TRACING
 from tests.s04_mlp import lacks_bias, size_of, sizes
 from tests.s05_attention import attention, hides_the_future, rows_apart
 
@@ -147,6 +147,14 @@ HALVES: dict[str, tuple[str, Half]] = {
     "residual-twice": (
         "the residual of {half} is added twice",
         lambda x, n, f: 2 * x + f(n(x)),
+    ),
+    "averaged": (
+        "the mean of {half} and its residual is taken; it is their sum",
+        lambda x, n, f: (x + f(n(x))) / 2,
+    ),
+    "residual-halved": (
+        "the residual of {half} is halved",
+        lambda x, n, f: x / 2 + f(n(x)),
     ),
     "twice": (
         "{half} is applied twice",
@@ -515,6 +523,7 @@ STEP = Step(
                     raises=r"LayerNorm\.__init__\(\) takes 2 positional",
                 ),
                 PART_ARGUMENTS,
+                *SLIPS,
             ),
         ),
         Check(
@@ -541,6 +550,7 @@ STEP = Step(
                 ),
                 *NOT_A_TENSOR,
                 new_layers(calls_twice),
+                *SLIPS,
             ),
         ),
         Check(

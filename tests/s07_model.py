@@ -24,7 +24,7 @@ from tests import s03_layernorm as norms
 from tests import s06_block as blocks
 from tests.common import SIZES, config, name_missing, new_layers, noise, softmax
 from tests.live_model import Checkpoint
-from tests.s03_layernorm import TRACING
+from tests.s03_layernorm import SLIPS, TRACING
 from tests.s05_attention import rows_apart
 from tests.s06_block import NOT_A_TENSOR, PART_ARGUMENTS
 
@@ -572,9 +572,11 @@ def parts(model: Learner) -> dict[str, Any]:
     made = model.GPTModel(config(**SMALL))
     found = {path: _shape(attribute(made, path)) for path in PARTS}
     inside = blocks_of(made)
+    first = [each for each in inside[:1] if isinstance(each, Module)]
     strange = [type(each).__name__ for each in inside if not isinstance(each, Module)]
     return {
         **found,
+        "ln_1 of a block": [_shape(attribute(each, "ln_1.weight")) for each in first],
         "number of blocks": strange[0] if strange else len(inside),
         "different blocks": len({id(each) for each in inside}),
         "h is found by Module": any(n.startswith("h.") for n, _ in _parameters(made)),
@@ -600,6 +602,7 @@ PARTS = {
 }
 LAYOUT = {
     **PARTS,
+    "ln_1 of a block": [[C]],
     "number of blocks": LAYERS,
     "different blocks": LAYERS,
     "h is found by Module": True,
@@ -1001,6 +1004,12 @@ STEP = Step(
                     ),
                 ),
                 Mistake(
+                    "blocks-of-another-size",
+                    "The blocks have other sizes than the configuration says: hand it "
+                    "to them.",
+                    recognise=lambda got: got["ln_1 of a block"] not in ([], [[C]]),
+                ),
+                Mistake(
                     "tables-swapped",
                     "The sizes of wte (tokens) and wpe (positions) are swapped.",
                     recognise=lambda got: (
@@ -1046,6 +1055,7 @@ STEP = Step(
                     raises=r"LayerNorm\.__init__\(\) takes 2 positional",
                 ),
                 PART_ARGUMENTS,
+                *SLIPS,
             ),
         ),
         Check(
@@ -1112,6 +1122,7 @@ STEP = Step(
                 ),
                 *NOT_A_TENSOR,
                 new_layers(calls_twice),
+                *SLIPS,
             ),
         ),
         Check(
@@ -1122,6 +1133,7 @@ STEP = Step(
             mistakes=(
                 name_missing("MaxGPT2Model"),
                 PART_ARGUMENTS,
+                *SLIPS,
                 Mistake(
                     "head-with-bias",
                     "lm_head has a bias; GPT-2's has none.",
@@ -1179,6 +1191,7 @@ STEP = Step(
                 ),
                 *NOT_A_TENSOR,
                 new_layers(scores_twice),
+                *SLIPS,
             ),
         ),
         Check(
@@ -1231,6 +1244,7 @@ STEP = Step(
                     "PyTorch is not part of the course: NumPy can transpose as well.",
                     raises=r"No module named 'torch'",
                 ),
+                *SLIPS,
             ),
         ),
         Check(
