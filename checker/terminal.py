@@ -22,8 +22,8 @@ import watchfiles
 PASTED = 4
 """So many characters at once are a paste into the wrong window, not keys."""
 
-NETWORK = {"9p", "afpfs", "cifs", "drvfs", "nfs", "nfs4", "prl_fs", "smb3", "smbfs",
-           "vboxsf", "virtiofs", "vmhgfs"}  # fmt: skip
+NETWORK = {"9p", "afpfs", "cifs", "drvfs", "fakeowner", "nfs", "nfs4", "prl_fs",
+           "smb3", "smbfs", "vboxsf", "virtiofs", "vmhgfs"}  # fmt: skip
 """File systems whose changes may be made elsewhere, where no event tells of them."""
 
 Signature = tuple[tuple[int, int, int] | None, ...]
