@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from checker.compare import same
 from checker.table import Check, Mistake
 
@@ -21,10 +23,11 @@ def diagnose(
 
     ``others`` are the answers to the mistakes' own probes, by the mistake's number.
     """
-    for number, mistake in enumerate(check.mistakes):
-        answer = result if mistake.probe is None else others.get(number)
-        if answer is not None and _shows(mistake, answer, check.tolerance):
-            return mistake
+    with np.errstate(all="ignore"):  # many a mistake is a division by zero
+        for number, mistake in enumerate(check.mistakes):
+            answer = result if mistake.probe is None else others.get(number)
+            if answer is not None and _shows(mistake, answer, check.tolerance):
+                return mistake
     return None
 
 

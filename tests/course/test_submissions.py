@@ -10,7 +10,9 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 
@@ -56,10 +58,37 @@ def told(report: Report) -> str:
 
 
 @pytest.fixture(scope="module")
-def examiner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Examiner]:
-    """One worker for all files that mean well."""
-    with Examiner(tmp_path_factory.mktemp("nothing")) as made:
-        yield made
+def reports(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[Path, Future[Report]]]:
+    """The reports on the selected files that mean well, made by two workers ahead."""
+    folder = tmp_path_factory.mktemp("files")
+    examiners: SimpleQueue[Examiner] = SimpleQueue()
+    paths = [
+        item.callspec.params["path"]
+        for item in request.session.items
+        if isinstance(item, pytest.Function)
+        and item.function in (test_wrong, test_right)
+    ]
+
+    def report(path: Path) -> Report:
+        examiner = examiners.get()
+        try:
+            own = folder / path.parent.name / path.stem
+            own.mkdir(parents=True)
+            return check(examiner, path, own)
+        finally:
+            examiners.put(examiner)
+
+    with (
+        Examiner(folder) as one,
+        Examiner(folder) as two,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        examiners.put(one)
+        examiners.put(two)
+        yield {path: pool.submit(report, path) for path in paths}
+        pool.shutdown(cancel_futures=True)
 
 
 @pytest.fixture(scope="module")
@@ -70,10 +99,10 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Examiner]:
 
 
 @pytest.mark.parametrize("path", files("wrong"))
-def test_wrong(path: Path, examiner: Examiner, tmp_path: Path) -> None:
+def test_wrong(path: Path, reports: dict[Path, Future[Report]]) -> None:
     """A wrong file is rejected, and the report names its mistake."""
     found["wrong"] += 1
-    report = check(examiner, path, tmp_path)
+    report = reports[path].result()
     assert report.status != "passed", told(report)
     found["rejected"] += 1
     assert not report.fault, told(report)
@@ -84,10 +113,10 @@ def test_wrong(path: Path, examiner: Examiner, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", files("right"))
-def test_right(path: Path, examiner: Examiner, tmp_path: Path) -> None:
+def test_right(path: Path, reports: dict[Path, Future[Report]]) -> None:
     """A right file is accepted, however it is written."""
     found["right"] += 1
-    report = check(examiner, path, tmp_path)
+    report = reports[path].result()
     assert report.status == "passed", told(report)
     assert header(path, "right")
     found["accepted"] += 1
