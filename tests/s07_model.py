@@ -772,8 +772,8 @@ def not_transposed(*kinds: str) -> Mistake:
     message = f"{names} is loaded as it is stored, [in, out]; Linear wants [out, in]."
     if len(kinds) == len(CONV1D):
         message = (
-            "No weight is transposed: Hugging Face stores those of c_attn, c_proj and "
-            "c_fc as [in, out], Linear wants [out, in]."
+            "No weight is transposed, or each is twice: Hugging Face stores those of "
+            "c_attn, c_proj and c_fc as [in, out], Linear wants [out, in]."
         )
     if kinds == ("attn.c_proj",):
         message += " It is square, so it fits either way."
