@@ -1,4 +1,5 @@
 # mistake: builds the blocks from GPT2Config() instead of the configuration it was given
+# named: blocks-of-another-size
 import numpy as np
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Embedding, Linear, Module, Sequential

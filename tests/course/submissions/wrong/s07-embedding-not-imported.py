@@ -1,4 +1,5 @@
 # mistake: Embedding is not imported
+# named: name-not-defined
 # every layer is an attribute of a small module of its own
 import numpy as np
 from max.driver import Device

@@ -1,5 +1,4 @@
 # mistake: decode leaves out the last token
-# named: stripped-right
 from functools import cached_property
 
 import numpy as np

@@ -1,5 +1,4 @@
 # mistake: argmax runs over all positions at once
-# named: first-position
 import numpy as np
 from max.experimental.tensor import Tensor
 

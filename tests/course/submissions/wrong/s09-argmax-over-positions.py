@@ -1,4 +1,5 @@
 # mistake: argmax runs along the positions instead of the vocabulary
+# named: argmax-over-positions
 import numpy as np
 import max.experimental.functional as F
 from max.experimental.tensor import Tensor

@@ -1,5 +1,5 @@
 # mistake: once the context is full it starts again from an empty one
-# named: context-complement
+# named: context-blocks
 import numpy as np
 import max.experimental.functional as F
 from max.experimental.tensor import Tensor

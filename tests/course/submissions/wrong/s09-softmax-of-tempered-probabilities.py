@@ -1,4 +1,5 @@
 # mistake: softmax first, then temperature, then softmax again
+# named: softmax-twice
 import numpy as np
 import max.experimental.functional as F
 from max.experimental.tensor import Tensor

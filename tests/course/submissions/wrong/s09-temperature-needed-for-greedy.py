@@ -1,4 +1,5 @@
 # mistake: greedy text adds random noise of the temperature
+# named: do_sample-ignored
 import numpy as np
 from max.driver import CPU
 from max.dtype import DType

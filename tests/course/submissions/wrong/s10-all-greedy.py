@@ -1,4 +1,5 @@
 # mistake: all three runs are greedy
+# named: all-greedy
 """The demo as a list of steps, reading the checkpoint with safetensors itself."""
 import argparse
 import dataclasses

@@ -1,4 +1,5 @@
 # mistake: reads sys.argv instead of argv
+# named: model-ignored
 """The demo as a list of steps, reading the checkpoint with safetensors itself."""
 import argparse
 import dataclasses

@@ -1,4 +1,5 @@
 # mistake: the model has the sizes of GPT-2 small, whatever the checkpoint
+# named: sizes-of-another-model
 import argparse
 import sys
 from pathlib import Path

@@ -1,4 +1,5 @@
 # mistake: main ends the program instead of returning
+# named: exits
 import argparse
 import sys
 from pathlib import Path

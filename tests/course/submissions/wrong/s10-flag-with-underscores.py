@@ -1,4 +1,5 @@
 # mistake: the flag is --max_new_tokens
+# named: flag-missing
 import argparse
 import sys
 from pathlib import Path

@@ -1,4 +1,5 @@
 # mistake: the greedy run is asked for with temperature 0 and samples
+# named: greedy-by-temperature
 # eager: the module itself is the model of the generator
 import sys
 from argparse import ArgumentParser

@@ -1,4 +1,5 @@
 # mistake: the greedy run samples
+# named: never-greedy
 import argparse
 import sys
 from pathlib import Path

@@ -1,4 +1,5 @@
 # mistake: --max-new-tokens is ignored
+# named: length-ignored
 import argparse
 import sys
 from pathlib import Path

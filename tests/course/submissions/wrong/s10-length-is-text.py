@@ -1,4 +1,5 @@
 # mistake: --max-new-tokens has no type: it stays text
+# named: flag-is-text
 # eager: the module itself is the model of the generator
 import sys
 from argparse import ArgumentParser

@@ -1,4 +1,5 @@
 # mistake: --max-new-tokens reaches the greedy run only
+# named: length-sometimes-ignored
 import argparse
 import sys
 from pathlib import Path

@@ -1,4 +1,5 @@
 # mistake: --model is ignored: always the default
+# named: model-ignored
 import argparse
 import sys
 from pathlib import Path

@@ -1,4 +1,5 @@
 # mistake: there is no test of the forward pass
+# named: no-forward-pass
 # eager: the module itself is the model of the generator
 import sys
 from argparse import ArgumentParser

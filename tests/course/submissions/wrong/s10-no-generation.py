@@ -1,4 +1,5 @@
 # mistake: stops after the forward pass
+# named: nothing-written
 import argparse
 import sys
 from pathlib import Path

@@ -1,4 +1,5 @@
 # mistake: there is no main
+# named: no-main
 import argparse
 import sys
 from pathlib import Path

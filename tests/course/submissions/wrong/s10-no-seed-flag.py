@@ -1,4 +1,5 @@
 # mistake: there is no --seed
+# named: flag-missing
 import argparse
 import sys
 from pathlib import Path

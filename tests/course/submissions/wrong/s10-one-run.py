@@ -1,4 +1,5 @@
 # mistake: one run only, greedy
+# named: all-greedy
 # eager: the module itself is the model of the generator
 import sys
 from argparse import ArgumentParser

@@ -1,4 +1,5 @@
 # mistake: main returns nothing
+# named: returns-none
 import argparse
 import sys
 from pathlib import Path

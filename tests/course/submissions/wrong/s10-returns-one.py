@@ -1,4 +1,5 @@
 # mistake: main returns 1 after success
+# named: returns-something-else
 """The demo as a list of steps, reading the checkpoint with safetensors itself."""
 import argparse
 import dataclasses

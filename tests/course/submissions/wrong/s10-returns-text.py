@@ -1,4 +1,5 @@
 # mistake: main returns the text
+# named: returns-text
 # eager: the module itself is the model of the generator
 import sys
 from argparse import ArgumentParser

@@ -1,4 +1,5 @@
 # mistake: main runs on import
+# named: runs-on-import
 # eager: the module itself is the model of the generator
 import sys
 from argparse import ArgumentParser

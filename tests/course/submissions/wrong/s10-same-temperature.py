@@ -1,4 +1,5 @@
 # mistake: the creative run has the temperature of the moderate one
+# named: same-temperature
 import argparse
 import sys
 from pathlib import Path

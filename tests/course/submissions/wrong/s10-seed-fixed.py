@@ -1,4 +1,5 @@
 # mistake: --seed is read and 0 is used
+# named: seed-fixed
 # eager: the module itself is the model of the generator
 import sys
 from argparse import ArgumentParser

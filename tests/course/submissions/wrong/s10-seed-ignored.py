@@ -1,4 +1,5 @@
 # mistake: --seed is ignored
+# named: seed-ignored
 """The demo as a list of steps, reading the checkpoint with safetensors itself."""
 import argparse
 import dataclasses

@@ -1,4 +1,5 @@
 # mistake: the texts are generated and not printed
+# named: nothing-printed
 """The demo as a list of steps, reading the checkpoint with safetensors itself."""
 import argparse
 import dataclasses

@@ -1,4 +1,5 @@
 # mistake: the tokenizer is always that of the default model
+# named: tokenizer-of-the-default
 # eager: the module itself is the model of the generator
 import sys
 from argparse import ArgumentParser

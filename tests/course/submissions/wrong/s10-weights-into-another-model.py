@@ -1,4 +1,5 @@
 # mistake: the weights go into one model, another one writes
+# named: weights-into-another
 # eager: the module itself is the model of the generator
 import sys
 from argparse import ArgumentParser

@@ -1,4 +1,5 @@
 # mistake: the weights are never transferred: the model stays random
+# named: weights-not-loaded
 import argparse
 import sys
 from pathlib import Path
