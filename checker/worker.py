@@ -18,7 +18,6 @@ import gc
 import importlib
 import importlib.abc
 import importlib.machinery
-import importlib.util
 import io
 import linecache
 import os
@@ -33,6 +32,7 @@ from typing import Any
 import numpy as np
 
 from checker import guard, wire
+from checker.light import light_max_nn, light_transformers
 from checker.probe import Learner, Unusable
 from checker.table import Check, Probe, puzzle
 
@@ -42,36 +42,10 @@ FILE_SIZE = 2**30
 """Bytes of the largest file that may be written (MAX caches what it has compiled)."""
 
 
-def light_max_nn() -> None:
-    """Make ``import max.nn.module_v3`` leave out the rest of ``max.nn``.
-
-    The package's ``__init__`` imports every layer and through them transformers, three
-    times what ``module_v3`` itself costs. It runs only if a name of it is asked for.
-    """
-    spec = importlib.machinery.PathFinder.find_spec("max.nn", _package_path("max"))
-    assert spec is not None and spec.loader is not None
-    loader = spec.loader
-    package = importlib.util.module_from_spec(spec)
-
-    def whole_package(name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        del package.__dict__["__getattr__"]
-        loader.exec_module(package)
-        return getattr(package, name)
-
-    package.__dict__["__getattr__"] = whole_package
-    sys.modules["max.nn"] = package
-    importlib.import_module("max").nn = package  # type: ignore[attr-defined]
-
-
-def _package_path(name: str) -> list[str]:
-    return list(importlib.import_module(name).__path__)
-
-
 def prepare() -> None:
     """Import MAX and interpret its graphs; float32 on the CPU, whatever is there."""
     light_max_nn()
+    light_transformers()
     from checker import interpreter
 
     importlib.import_module("max.nn.module_v3")
