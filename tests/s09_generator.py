@@ -27,7 +27,7 @@ PIECES = [*(bytes([byte]) for byte in b"abcdefgh "), b"\xc3", b"\xa9", b"<|endof
 V, END_ID, LETTERS = 12, 11, 9
 KNOWN = f"there are {V} tokens, 0 to {V - 1}"
 NEVER = (-1.0e4, -1.1e4, -1.2e4)
-LEVELS = (*np.linspace(-1.5, 1.5, LETTERS - 1), 2.7)
+LEVELS = np.linspace(-1.5, 1.5, LETTERS - 1)
 
 Ids = list[int]
 Rows = Callable[[Ids], np.ndarray]
@@ -56,7 +56,9 @@ def rows(ids: Ids) -> np.ndarray:
 
 @cache
 def _row(ids: bytes) -> list[float]:
-    return [*np.random.default_rng(zlib.crc32(ids)).permutation(LEVELS), *NEVER]
+    rng = np.random.default_rng(zlib.crc32(ids))
+    best = rng.uniform(2.7, 4.5)  # another each time, or argmax over all would hit too
+    return [*rng.permutation([*LEVELS, best]), *NEVER]
 
 
 FIRST = np.array([-0.6, -1.8, -1.3, -0.9, -0.1, 1.4, -0.8, -1e4, -1e4, *NEVER], "f4")
@@ -74,7 +76,7 @@ SCRIPT = to_ids("caf\N{LATIN SMALL LETTER E WITH ACUTE} a")
 
 def scripted(ids: Ids) -> np.ndarray:
     """The next token of SCRIPT is the most probable, whatever the ids are."""
-    made = np.tile(np.array([*LEVELS, *NEVER], np.float32), (len(ids), 1))
+    made = np.tile(np.array([*LEVELS, 0, *NEVER], np.float32), (len(ids), 1))
     made[-1, SCRIPT[len(ids) % len(SCRIPT)]] = 5.0
     return made
 
@@ -168,27 +170,30 @@ def generator(
 
 # Probes, on the learner's TextGenerator.
 
-PROMPT, LONGER = "a bad ", "a cab had beef"
-NEW = 6
+PROMPT, LONGER = "  cab", "a cab had beef"
+NEW = 8
 CONTEXT, FULL = 5, 9
 
 
 def greedily(learner: Learner) -> dict[str, Any]:
     model = Model(rows)
     call = generator(learner, model, context_length=64)
-    text = call(PROMPT, max_new_tokens=NEW, do_sample=False)
+    text = call(PROMPT, max_new_tokens=NEW, do_sample=False, temperature=50.0)
     return {"text": text, "calls": model.calls}
 
 
 def some_lengths(learner: Learner) -> list[str]:
     call = generator(learner, Model(rows), context_length=64)
-    return [call(PROMPT, max_new_tokens=n, do_sample=False) for n in (0, 1, 9)]
+    return [
+        call(PROMPT, max_new_tokens=n, do_sample=False, temperature=50.0)
+        for n in (0, 1, 9)
+    ]
 
 
 def beyond_context(learner: Learner) -> dict[str, Any]:
     model = Model(rows)
     call = generator(learner, model, context_length=CONTEXT)
-    text = call(LONGER, max_new_tokens=4, do_sample=False)
+    text = call(LONGER, max_new_tokens=4, do_sample=False, temperature=50.0)
     return {"text": text, "calls": model.calls}
 
 
@@ -196,14 +201,14 @@ def into_full_context(learner: Learner) -> dict[str, Any]:
     """The prompt fits into the context, what is written does not."""
     model = Model(rows)
     call = generator(learner, model, context_length=FULL)
-    text = call(PROMPT, max_new_tokens=NEW, do_sample=False)
+    text = call(PROMPT, max_new_tokens=NEW, do_sample=False, temperature=50.0)
     return {"text": text, "calls": model.calls}
 
 
 def default_context(learner: Learner) -> int:
     model = Model(rows)
     call = generator(learner, model)
-    call("ab " * 350, max_new_tokens=1, do_sample=False)
+    call("ab " * 350, max_new_tokens=1, do_sample=False, temperature=50.0)
     return int(model.calls[0].shape[1]) if model.calls else 0
 
 
@@ -223,18 +228,19 @@ def greedy_texts(learner: Learner) -> dict[str, list[str]]:
 
 HOT, COLD = 2.1, 0.36
 ROUND, LEAST, MOST = 20, 4, 64
-SECONDS = 0.2
-"""Of the processor, for those with a right sampler; eight times that for the others."""
+CLEAR, UNCLEAR, SUSPECT, AT_ALL = 0.2, 1.6, 4.0, 6.0
+"""Seconds of the processor for a right sampler, and until it is known what it is; the
+last by the clock."""
 
 
 def frequencies(learner: Learner) -> dict[str, str]:
     """What is written after the prompt, in rounds of 20 tokens, each with its own seed.
 
     As many rounds as there is time for, at least four; and more while a wrong way to
-    draw explains them nearly as well as the right one.
+    draw explains them as well as the right one, or two wrong ones.
     """
     found = {"hot": "", "cold": ""}
-    began = time.process_time()
+    began, clock = time.process_time(), time.monotonic()
     call = generator(learner, Model(always), Tokenizer(to_signs), context_length=3)
     for number in range(MOST):
         for name, temperature in (("hot", HOT), ("cold", COLD)):
@@ -247,10 +253,17 @@ def frequencies(learner: Learner) -> dict[str, str]:
             )
             found[name] += text[2:]
         spent = time.process_time() - began
-        clear = not -5 < max(gains(found).values()) < 40
-        if number + 1 >= LEAST and spent > (SECONDS if clear else 8 * SECONDS):
+        enough = spent > _worth(found) or time.monotonic() - clock > AT_ALL
+        if enough and number + 1 >= LEAST:
             break
     return found
+
+
+def _worth(found: dict[str, str]) -> float:
+    gain = max(gains(found).values())
+    if gain < -5 or (gain > 40 and explained_by(found)):
+        return CLEAR
+    return UNCLEAR if gain < 0 or gain > 40 else SUSPECT
 
 
 def seeds(learner: Learner) -> dict[str, list[str]]:
@@ -288,7 +301,9 @@ def _plain(value: object) -> bool:
 
 def accents(learner: Learner) -> str:
     call = generator(learner, Model(scripted), context_length=64)
-    return call("caf", max_new_tokens=len(SCRIPT) - 3, do_sample=False)
+    return call(
+        "caf", max_new_tokens=len(SCRIPT) - 3, do_sample=False, temperature=50.0
+    )
 
 
 def bigram(kind: Callable[[Any], Any]) -> Callable[[Learner], str]:
@@ -306,7 +321,7 @@ def bigram(kind: Callable[[Any], Any]) -> Callable[[Learner], str]:
 
         model = fill(Bigram(), {"table.weight": table()})
         call = generator(learner, kind(model), context_length=4)
-        return call("ab", max_new_tokens=5, do_sample=False)
+        return call("ab", max_new_tokens=5, do_sample=False, temperature=50.0)
 
     return probe
 
@@ -376,8 +391,12 @@ FLAWS: dict[str, Flaw] = {
         "prediction.",
         {"pick": lambda logits: logits.mean(0)},
     ),
+    "argmax-over-positions": (
+        "argmax runs over the positions, not over the tokens.",
+        {"pick": lambda logits: logits, "choose": lambda logits: logits.argmax(0)[-1]},
+    ),
     "max-over-positions": (
-        "This is the largest logit of any position; the last's are the prediction.",
+        "The largest logit of any position is taken; the last's are the prediction.",
         {"pick": lambda logits: logits.max(0)},
     ),
     "least-probable": (
@@ -387,10 +406,6 @@ FLAWS: dict[str, Flaw] = {
     "second-most-probable": (
         "The second most probable token is taken.",
         {"choose": lambda logits: np.argsort(-logits)[1]},
-    ),
-    "largest-absolute": (
-        "The token of the largest absolute value is taken.",
-        {"choose": lambda logits: np.argmax(np.abs(logits))},
     ),
     "one-off-token": (
         "The token beside the most probable one is taken.",
@@ -485,19 +500,27 @@ FLAWS: dict[str, Flaw] = {
 
 
 def follow(
-    prompt: str, count: int, context: int, extra: dict[str, Flaw]
+    prompt: str, count: int, context: int, extra: dict[str, Flaw], *, calls: bool = True
 ) -> tuple[Mistake, ...]:
-    """The flaws of ``write``, for this prompt; those that show, and each once."""
+    """The flaws of ``write`` that show for this prompt, in the text or in the calls.
 
-    def gives(flaw: dict[str, Any]) -> Callable[[], object]:
-        return lambda: write(
-            **{"ids": to_ids(prompt), "count": count, "context": context, **flaw}
-        )
+    What two of them have in common is said by the first.
+    """
+    settings = {"ids": to_ids(prompt), "count": count, "context": context}
+    answer = write(**settings)
+    seen, texts = [_told(answer)], [answer["text"]]
+    found = []
+    for name, (message, flaw) in (FLAWS | extra).items():
+        wrong = write(**{**settings, **flaw})
+        if _told(wrong) in seen or not (calls or wrong["text"] not in texts):
+            continue
+        seen.append(_told(wrong))
+        found.append(Mistake(name, message, gives=lambda wrong=wrong: wrong))  # type: ignore[misc]
+    return tuple(found)
 
-    def shown(name: str, message: str, flaw: dict[str, Any]) -> Mistake:
-        return Mistake(name, message, gives=gives(flaw))
 
-    return tuple(shown(name, *flaw) for name, flaw in (FLAWS | extra).items())
+def _told(answer: dict[str, Any]) -> tuple[str, list[Ids]]:
+    return answer["text"], [fed[0].tolist() for fed in answer["calls"]]
 
 
 def repeating(once: bool) -> dict[str, Any]:
@@ -579,6 +602,10 @@ def context_flaws(prompt: str, count: int, context: int) -> tuple[Mistake, ...]:
         "context-last-lost": (
             "The cut takes the last token away as well.",
             {"cut": lambda ids, n: ids[-n:-1] if len(ids) >= n else ids},
+        ),
+        "context-blocks": (
+            "When the context is full, it starts again with nothing.",
+            {"cut": lambda ids, n: ids[(len(ids) - 1) // n * n :]},
         ),
         "context-complement": (
             "The model is given what should be cut off.",
@@ -670,6 +697,11 @@ UNREADY = (
         raises=r"slice start index -\d+ out of range",
     ),
     Mistake(
+        "softmax-over-positions",
+        "The softmax runs over the positions, not over the tokens, the last axis.",
+        raises=r"softmax not supported on non-inner axis",
+    ),
+    Mistake(
         "new-token-does-not-fit",
         "The new token does not fit beside the others: make it int64 [1, 1].",
         raises=r"(?i)concat .*(same rank|differing dtype)",
@@ -709,6 +741,13 @@ UNREADY = (
         raises=r"^Unusable: .* has no `|unexpected keyword argument '(max_new_tokens|"
         r"temperature|do_sample|seed|context_length)'",
     ),
+)
+
+BEYOND = Mistake(
+    "fails-beyond-context",
+    "It is right as long as all fits into context_length, and not beyond.",
+    probe=greedily,
+    gives=lambda: write(to_ids(PROMPT), NEW),
 )
 
 ABOUT_SAMPLING = (
@@ -1075,7 +1114,7 @@ STEP = Step(
             expect=lambda: {"text": write(to_ids(PROMPT), NEW)["text"]},
             where="TextGenerator.generate",
             mistakes=(
-                *follow(PROMPT, NEW, 64, GREEDY_FLAWS),
+                *follow(PROMPT, NEW, 64, GREEDY_FLAWS, calls=False),
                 Mistake(
                     "all-positions-appended",
                     "The predictions of all positions are appended, not the last's.",
@@ -1111,9 +1150,11 @@ STEP = Step(
                     gives=lambda: [write(to_ids(PROMPT), n)["text"] for n in (1, 1, 9)],
                 ),
                 Mistake(
-                    "never-more-than-six",
-                    "Writing stops after six tokens.",
-                    gives=lambda: [write(to_ids(PROMPT), n)["text"] for n in (0, 1, 6)],
+                    "never-more-than-eight",
+                    "Writing stops after eight tokens.",
+                    gives=lambda: [
+                        write(to_ids(PROMPT), n)["text"] for n in (0, 1, NEW)
+                    ],
                 ),
                 Mistake(
                     "none-means-default",
@@ -1134,7 +1175,7 @@ STEP = Step(
                     "Where no token is asked for, the prompt comes back.",
                     probe=lambda learner: generator(
                         learner, Model(rows), context_length=64
-                    )(PROMPT, max_new_tokens=9, do_sample=False),
+                    )(PROMPT, max_new_tokens=9, do_sample=False, temperature=50.0),
                     gives=lambda: write(to_ids(PROMPT), 9)["text"],
                 ),
             ),
@@ -1145,7 +1186,7 @@ STEP = Step(
             expect=lambda: write(to_ids(LONGER), 4, context=CONTEXT),
             needs=(GREEDY,),
             where="TextGenerator.generate",
-            mistakes=(*context_flaws(LONGER, 4, CONTEXT), *UNREADY),
+            mistakes=(*context_flaws(LONGER, 4, CONTEXT), *UNREADY, BEYOND),
         ),
         Check(
             "goes on when what it writes fills the context",
@@ -1153,7 +1194,7 @@ STEP = Step(
             expect=lambda: write(to_ids(PROMPT), NEW, context=FULL),
             needs=(GREEDY,),
             where="TextGenerator.generate",
-            mistakes=(*context_flaws(PROMPT, NEW, FULL), *UNREADY),
+            mistakes=(*context_flaws(PROMPT, NEW, FULL), *UNREADY, BEYOND),
         ),
         Check(
             SAMPLES,

@@ -9,6 +9,7 @@ holds another model.
 
 import contextlib
 import importlib
+import importlib.util
 import inspect
 import io
 import os
@@ -56,8 +57,8 @@ def run(learner: Learner) -> Record:
     return kept
 
 
-def recorded(learner: Learner, arguments: list[str], *, pass_on: bool = True) -> Record:
-    record: Record = {
+def empty() -> Record:
+    return {
         "returned": None,
         "error": None,
         "built": [],
@@ -66,6 +67,10 @@ def recorded(learner: Learner, arguments: list[str], *, pass_on: bool = True) ->
         "model": None,
         "tokenizer": None,
     }
+
+
+def recorded(learner: Learner, arguments: list[str], *, pass_on: bool = True) -> Record:
+    record = empty()
     main = learner.main
     said = io.StringIO()
     with hub(), noting(record), _redirected(said):
@@ -196,7 +201,7 @@ def sizes_built(learner: Learner) -> dict[str, Any]:
     return dict(built[-1])
 
 
-def logits_used(learner: Learner) -> dict[str, Any]:
+def logits_used(learner: Learner) -> np.ndarray:
     """The logits of the model that the generator was given."""
     record = run(learner)
     if record["model"] is None:
@@ -204,7 +209,7 @@ def logits_used(learner: Learner) -> dict[str, Any]:
     ids = np.array([bundled().encode(TEXT)], np.int64)
     with hub():
         found = array(record["model"](tensor(ids)), "what the generator's model gives")
-    return {"logits": found[0, -1], "events": record["events"]}
+    return found[0, -1]
 
 
 def ids_used(learner: Learner) -> np.ndarray:
@@ -258,6 +263,28 @@ def _letters(text: str) -> str:
     return "".join(sign for sign in text if sign.isalnum())
 
 
+class Enough(BaseException):
+    """What is asked has been seen."""
+
+
+class First(list[str]):
+    """Ends with its first event."""
+
+    def append(self, event: str) -> None:
+        super().append(event)
+        raise Enough
+
+
+def on_import(learner: Learner) -> list[str]:
+    """What the parts note first while the file is imported once more."""
+    record = empty() | {"events": First()}
+    spec = learner.names()["__spec__"]
+    with hub(), noting(record), _redirected(io.StringIO()):
+        with contextlib.suppress(Enough):
+            spec.loader.exec_module(importlib.util.module_from_spec(spec))
+        return list(record["events"])
+
+
 def from_sys_argv(learner: Learner) -> Any:
     """What main returns when the arguments are those of the command line."""
     with replaced(sys, "argv", ["demo.py", *main_on(learner)]):
@@ -301,14 +328,14 @@ def forward_before(got: list[str]) -> str | None:
 
 
 def three_ways(got: list[Record]) -> str | None:
-    greedy, temperatures = _greedy(got), _temperatures(got)
+    temperatures = _in_order(got)
     if not got:
         return "generate was not called"
-    if not greedy:
+    if not _greedy(got):
         return "do_sample is never False"
     if len(temperatures) < 2:
-        return f"sampled with {len(temperatures)} temperature(s), want two"
-    if not temperatures[-1] > temperatures[0]:
+        return f"the temperatures of the sampled texts are {temperatures}, want two"
+    if temperatures[-1] <= temperatures[0]:
         return f"the temperatures are {temperatures}; the last is to be the highest"
     return None
 
@@ -319,6 +346,11 @@ def _greedy(got: list[Record]) -> list[Record]:
 
 def _temperatures(got: list[Record]) -> list[float]:
     return [float(each["temperature"]) for each in got if each.get("do_sample")]
+
+
+def _in_order(got: list[Record]) -> list[float]:
+    """The temperatures, each where it comes first."""
+    return list(dict.fromkeys(_temperatures(got)))
 
 
 def lengths_right(got: list[Any]) -> str | None:
@@ -419,7 +451,7 @@ STEP = Step(
                 ),
                 Mistake(
                     "misspelt",
-                    "An argument or a method of the part that is used has another name.",
+                    "An argument or a method of the part in use has another name.",
                     raises=r"unexpected keyword argument|has no attribute '\w+'$",
                 ),
                 Mistake(
@@ -427,6 +459,26 @@ STEP = Step(
                     "This part takes its settings by name.",
                     raises=r"takes \d+ positional arguments? but|"
                     r"missing \d+ required (positional|keyword-only) argument",
+                ),
+                Mistake(
+                    "greedy-by-temperature",
+                    "A temperature of 0 is not greedy, it divides by zero: "
+                    "do_sample=False is.",
+                    raises=r"temperature (is|was|must|=).*\b0|division by zero",
+                ),
+                Mistake(
+                    "flag-is-text",
+                    "The value of a flag is still text: type=int makes it a number.",
+                    raises=r"between instances of '(str|int)' and '(str|int)'|"
+                    r"'str' object cannot be interpreted as an integer|"
+                    r"SeedSequence expects|must be (str|an integer), not|"
+                    r"invalid literal for int",
+                ),
+                Mistake(
+                    "tokenizer-of-the-default",
+                    f"The tokenizer is that of {DEFAULT}: hand the model's on.",
+                    probe=ids_used,
+                    gives=lambda: np.array([other().encode(TEXT)], np.int64),
                 ),
                 Mistake(
                     "sizes-of-another-model",
@@ -497,7 +549,7 @@ STEP = Step(
         Check(
             "gives the model the checkpoint's weights before it is used",
             logits_used,
-            expect=lambda: {"logits": right_logits()},
+            expect=right_logits,
             needs=(RUNS,),
             tolerance=1e-3,
             where="main",
@@ -505,34 +557,31 @@ STEP = Step(
                 Mistake(
                     "weights-not-loaded",
                     "The weights are never loaded: the model writes with random ones.",
-                    recognise=lambda got: "load" not in got["events"],
+                    probe=events,
+                    recognise=lambda got: "load" not in got,
                 ),
                 Mistake(
                     "weights-loaded-late",
                     "The weights are loaded after the model was compiled or used, "
                     "which keeps the random ones it had then.",
-                    recognise=lambda got: (
-                        bool(
-                            {"trace", "forward"}
-                            & set(got["events"][: got["events"].index("load")])
-                        )
-                        if "load" in got["events"]
-                        else False
+                    probe=events,
+                    recognise=lambda got: bool(
+                        {"trace", "forward"} & set(got[: got.index("load")])
                     ),
                 ),
                 Mistake(
                     "weights-into-another",
                     "The weights went into another model than the one that writes.",
-                    recognise=lambda got: got["events"].count("build") > 1,
+                    probe=events,
+                    recognise=lambda got: got.count("build") > 1,
                 ),
                 Mistake(
-                    "weights-of-another-model",
+                    "other-weights",
                     "The logits are not those of the checkpoint's weights.",
                     recognise=lambda got: (
-                        isinstance(got["logits"], np.ndarray)
-                        and not np.allclose(got["logits"], right_logits(), 1e-2, 1e-2)
-                        if got["logits"].shape == right_logits().shape
-                        else True
+                        isinstance(got, np.ndarray)
+                        and got.shape == right_logits().shape
+                        and not np.allclose(got, right_logits(), 1e-2, 1e-2)
                     ),
                 ),
                 Mistake(
@@ -682,6 +731,20 @@ STEP = Step(
                     "not-all-printed",
                     "Some of the texts are written and not printed.",
                     recognise=lambda got: any(got) and not all(got),
+                ),
+            ),
+        ),
+        Check(
+            "does nothing when it is only imported",
+            on_import,
+            expect=list,
+            needs=(RUNS,),
+            mistakes=(
+                Mistake(
+                    "runs-on-import",
+                    "main is called when the file is imported: call it below "
+                    'if __name__ == "__main__".',
+                    recognise=bool,
                 ),
             ),
         ),
