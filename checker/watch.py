@@ -149,7 +149,9 @@ class Watch(AbstractContextManager["Watch"]):
         else:
             self.console.print(report.bar(done, total))
         if self.passes:
-            self.say(f"{self.puzzle.step} passes. Press n for the next step.", "green")
+            last = progress.pending(load(), self.puzzle) is None
+            then = "to finish the course" if last else "for the next step"
+            self.say(f"{self.puzzle.step} passes. Press n {then}.", "green")
         keys = [f"{key} {words}" for key, (words, _) in self.keys().items()]
         self.say(" · ".join(keys), "dim")
 
