@@ -35,12 +35,13 @@ TICK = 0.05
 
 @dataclass(frozen=True)
 class Limits:
-    """What a worker may use: seconds to import MAX, for each probe, for a step and for
-    MAX to compile; bytes of memory, of what is printed and of what is answered."""
+    """What a worker may use: seconds to import MAX, for each probe, for a step's checks,
+    for its mistakes' own probes and for MAX to compile; bytes of memory, of what is printed and of what is answered."""
 
     start: float = 60.0
     probe: float = 10.0
-    step: float = 20.0
+    step: float = 30.0
+    diagnosis: float = 15.0
     compile: float = 900.0
     memory: int = 2 * 2**30
     output: int = 10 * 2**20
@@ -171,8 +172,12 @@ class Worker:
         self._printed = _Printed(self.limits.output)
         self._token, self._received = secrets.token_hex(8).encode(), 0
         began = time.monotonic()
-        seconds = self.limits.compile if request["compile"] else self.limits.probe
-        step = self.limits.compile if request["compile"] else self.limits.step
+        limits = self.limits
+        seconds, step = limits.probe, limits.step
+        if request["compile"]:
+            seconds = step = limits.compile
+        elif any(own is not None for _, own in request["probes"]):
+            step = limits.diagnosis
         self._deadline = began + min(seconds, step)
         awaited = ["load", *map(key, request["probes"])]
         self._send({**request, "token": self._token.decode()})
