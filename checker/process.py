@@ -35,8 +35,11 @@ TICK = 0.05
 
 @dataclass(frozen=True)
 class Limits:
-    """What a worker may use: seconds to import MAX, for each probe, for a step's checks,
-    for its mistakes' own probes and for MAX to compile; bytes of memory, of what is printed and of what is answered."""
+    """What a worker may use.
+
+    Seconds: to import MAX, for each probe, for a step's checks, for its mistakes' own
+    probes, for MAX to compile. Bytes: of memory, printed, answered.
+    """
 
     start: float = 60.0
     probe: float = 10.0
