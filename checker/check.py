@@ -180,9 +180,7 @@ class Examiner:
             stand_ins.append(sibling.name)
         return files | {target.name: own}, tuple(stand_ins)
 
-    def _passes(
-        self, sibling: Puzzle, own: Source, earlier: dict[str, Source]
-    ) -> bool:
+    def _passes(self, sibling: Puzzle, own: Source, earlier: dict[str, Source]) -> bool:
         used = {each.name for each in siblings(sibling.name)}
         files = {n: s for n, s in earlier.items() if n in used} | {sibling.name: own}
         known = self._verdicts.get(_identity(sibling, files))
@@ -191,9 +189,7 @@ class Examiner:
             known = self._remember(sibling, files, report.status == "passed")
         return known
 
-    def _remember(
-        self, target: Puzzle, files: dict[str, Source], passed: bool
-    ) -> bool:
+    def _remember(self, target: Puzzle, files: dict[str, Source], passed: bool) -> bool:
         self._verdicts[_identity(target, files)] = passed
         return passed
 
@@ -246,7 +242,7 @@ class Examiner:
     def _last_word(
         self, report: Report, files: dict[str, Source], check: Check
     ) -> Report:
-        """Compile with MAX itself, run, compare: a difference is the checker's fault."""
+        """Compile with MAX itself, run and compare; a difference is the checker's."""
         self.announce("compiling with MAX…")
         began = time.monotonic()
         answers = self._ask(report.puzzle, files, [["compiled", None]], True)

@@ -42,8 +42,10 @@ def dimensions(shape: tuple[int, ...]) -> str:
 
 
 def _close(got: object, want: object, tolerance: float) -> bool:
-    return isinstance(want, float) and bool(
-        np.isclose(got, want, rtol=tolerance, atol=tolerance, equal_nan=True)  # type: ignore[arg-type]
+    return (
+        isinstance(got, float)
+        and isinstance(want, float)
+        and bool(np.isclose(got, want, rtol=tolerance, atol=tolerance, equal_nan=True))
     )
 
 
@@ -67,7 +69,7 @@ def _number(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, np.floating) else str(value)
 
 
-def _dict_difference(got: object, want: dict, tolerance: float) -> str | None:
+def _dict_difference(got: object, want: dict[str, Any], tolerance: float) -> str | None:
     if not isinstance(got, dict):
         return f"got {show(got)}"
     for key, wanted in want.items():

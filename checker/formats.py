@@ -25,7 +25,8 @@ def table(grades: list[Grade]) -> str:
     """For people: a line a submission, points by step."""
     width = max([len("submission"), *(len(grade["submission"]) for grade in grades)])
     steps = [step["step"] for step in grades[0]["steps"]] if grades else []
-    header = f"{'submission':<{width}}  {'score':>6}  " + " ".join(f"{s:>5}" for s in steps)
+    columns = " ".join(f"{step:>5}" for step in steps)
+    header = f"{'submission':<{width}}  {'score':>6}  {columns}"
     rows = [header, "-" * len(header)]
     for grade in grades:
         points = " ".join(f"{step['score']:>5g}" for step in grade["steps"])
@@ -43,8 +44,11 @@ def as_csv(grades: list[Grade]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     steps = [step["step"] for step in grades[0]["steps"]] if grades else []
-    head = ["submission", "score", "max_score", *steps, "mistakes", "seconds", "checker"]
-    writer.writerow(head)
+    front, back = (
+        ["submission", "score", "max_score"],
+        ["mistakes", "seconds", "checker"],
+    )
+    writer.writerow([*front, *steps, *back])
     for grade in grades:
         points = [step["score"] for step in grade["steps"]]
         mistakes = " ".join(

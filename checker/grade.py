@@ -1,4 +1,4 @@
-"""Grade submissions: points for every check, a report in the form a school's system takes.
+"""Grade submissions: points for every check, reports in the forms that schools take.
 
     python -m checker grade submissions/ --format csv -o grades.csv
 
@@ -47,23 +47,46 @@ class Rules:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "paths", nargs="+", type=Path, metavar="PATH",
+        "paths",
+        nargs="+",
+        type=Path,
+        metavar="PATH",
         help="a submission (folder or zip), a folder of submissions, or a JSON report "
         "of this command, to write it in another format",
     )
     parser.add_argument("--format", choices=list(formats.FORMATS), default="table")
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE",
-                        help="write there; a folder for formats of one submission each")
-    parser.add_argument("--weights", type=Path, default=WEIGHTS, metavar="FILE",
-                        help="points of each step, as TOML (checker/weights.toml)")
-    parser.add_argument("--jobs", type=_count, default=os.cpu_count() or 1, metavar="N",
-                        help="submissions at a time (the number of cores)")
-    parser.add_argument("--timeout", type=float, default=180.0, metavar="SECONDS",
-                        help="for a whole submission (180); the rest then counts 0")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="write there; a folder for formats of one submission each",
+    )
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        default=WEIGHTS,
+        metavar="FILE",
+        help="points of each step, as TOML (checker/weights.toml)",
+    )
+    parser.add_argument(
+        "--jobs",
+        type=_count,
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="submissions at a time (the number of cores)",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=180.0,
+        metavar="SECONDS",
+        help="for a whole submission (180); the rest then counts 0",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Grade, or render a report again; 0 when grading completed, whatever the scores."""
+    """Grade, or write a report in another format; 0 whatever the scores are."""
     if all(path.suffix == ".json" and path.is_file() for path in arguments.paths):
         grades = [grade for path in arguments.paths for grade in _read_report(path)]
         formats.write(grades, arguments.format, arguments.output)
@@ -110,7 +133,7 @@ def grade_all(
 
 
 def grade(submission: Submission, rules: Rules, stop: threading.Event) -> Grade | None:
-    """One submission's grade; None when asked to stop. Never raises for what it holds."""
+    """One submission's grade, whatever it holds; None when asked to stop."""
     began = time.monotonic()
     steps: list[dict[str, Any]] = []
     with unpacked(submission) as folder:
@@ -141,8 +164,12 @@ def _step(found: Report, rules: Rules, folder: Path) -> dict[str, Any]:
     rows = [line for line in found.lines if line.name in _names(found.puzzle)]
     passed = sum(line.status == "passed" for line in rows)
     share = 0.0 if len(rows) < len(found.lines) else passed / max(1, len(rows))
-    return {**step, "score": round(worth * share, 2), "max_score": worth,
-            "printed": list(found.printed)}
+    return {
+        **step,
+        "score": round(worth * share, 2),
+        "max_score": worth,
+        "printed": list(found.printed),
+    }
 
 
 def _names(puzzle: Puzzle) -> set[str]:

@@ -23,13 +23,19 @@ SCRIPTS = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE",
-                        default=Path("autograder.zip"), help="autograder.zip")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        default=Path("autograder.zip"),
+        help="autograder.zip",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     if not (ROOT / "solutions").is_dir():
-        raise UsageError("the archive is built from the whole course, not from a handout")
+        raise UsageError("the archive is built from the whole course, not a handout")
     build(arguments.output)
     size = arguments.output.stat().st_size / 1e6
     print(f"{arguments.output}: {size:.1f} MB, ready to upload", file=sys.stderr)

@@ -20,7 +20,7 @@ KEPT = (
     "hints", "hugging-face-model.py", "models", "pixi.lock", "pixi.toml", "puzzles",
     "pyproject.toml", "requirements.txt", "tests", "uv.lock",
 )  # fmt: skip
-"""What a learner needs. Not here: solutions, instructors' pages, benchmarks, history."""
+"""What a learner needs: no solutions, instructors' pages, benchmarks, history."""
 
 LEFT_OUT = shutil.ignore_patterns(
     "__pycache__", "*.bak*", "corpus", "course", "train.py", "curve.*"

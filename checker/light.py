@@ -21,7 +21,7 @@ def light_max_nn() -> None:
     """Make ``import max.nn.module_v3`` leave out the rest of ``max.nn``.
 
     The package's ``__init__`` imports every layer and through them transformers, three
-    times what ``module_v3`` itself costs. It runs only if somebody asks for a name of it.
+    times what ``module_v3`` itself costs. It runs if somebody asks for a name of it.
     """
     spec = importlib.machinery.PathFinder.find_spec("max.nn", _package_path("max"))
     assert spec is not None and spec.loader is not None

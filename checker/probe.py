@@ -72,7 +72,7 @@ def tensor(array: np.ndarray) -> Any:
 
 
 def array(value: Any, what: str = "the result") -> np.ndarray:
-    """The values of a MAX tensor. Anything else raises Unusable: None is not a tensor."""
+    """The values of a MAX tensor; anything else raises Unusable."""
     from max.experimental.tensor import Tensor
 
     if value is None:
@@ -89,7 +89,7 @@ def array(value: Any, what: str = "the result") -> np.ndarray:
 
 
 def fill(module: Any, weights: dict[str, np.ndarray]) -> Any:
-    """Put arrays in place of a module's parameters, by path ("c_fc.weight"); returns it.
+    """Put arrays in place of a module's parameters, by path; returns the module.
 
     A matrix stored the other way round, [in, out], is filled transposed: the layout is
     the layer's own affair as long as its answer is right.

@@ -78,7 +78,7 @@ class Check:
     ``name`` is the sentence a learner sees; ``passed`` and ``failed`` replace it where
     the two differ, with ``{got}`` for the value. The answer to ``probe`` is right when
     it equals ``expect()`` within ``tolerance`` (relative and absolute, arrays also in
-    shape and dtype), or, for a property, when ``accept`` finds no fault and returns None.
+    shape and dtype), or, for a property, when ``accept`` finds no fault: None.
     ``needs`` names checks without which this one means nothing. ``where`` is the
     function to look at, as ``Class.method``.
     """
@@ -128,7 +128,7 @@ class Puzzle:
 
 @cache
 def puzzles() -> tuple[Puzzle, ...]:
-    """The ten, in order. The files ``tests/sNN_NAME.py`` are the list; there is no other."""
+    """The ten, in order. The files ``tests/sNN_NAME.py`` are the one list."""
     tables = sorted((ROOT / "tests").glob("s[0-9][0-9]_*.py"))
     return tuple(Puzzle(*path.stem.split("_", 1)) for path in tables)
 
@@ -142,7 +142,7 @@ def puzzle(step_or_name: str) -> Puzzle:
 
 
 def siblings(name: str) -> tuple[Puzzle, ...]:
-    """The puzzles that ``name`` imports, and those they import, in the course's order."""
+    """The puzzles that ``name`` imports, and those they import, in order."""
     seen: set[str] = set()
     todo = list(puzzle(name).table.uses)
     while todo:

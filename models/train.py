@@ -36,7 +36,7 @@ from tokenizers import ByteLevelBPETokenizer
 from transformers import GPT2Config, GPT2LMHeadModel
 
 matplotlib.use("Agg")
-from matplotlib import pyplot  # noqa: E402  the backend is chosen first
+from matplotlib import pyplot
 
 HERE = Path(__file__).resolve().parent
 CORPUS = HERE / "corpus"
@@ -143,9 +143,7 @@ def bits_per_character(
         begin = max(0, end - CONTEXT - 1)
         window = ids[begin:end]
         logits = model(window[None, :-1]).logits[0].float()
-        losses = torch.nn.functional.cross_entropy(
-            logits, window[1:], reduction="none"
-        )
+        losses = torch.nn.functional.cross_entropy(logits, window[1:], reduction="none")
         total += losses[scored - begin - 1 :].sum().item()
         scored = end
     model.train()
@@ -166,9 +164,10 @@ def evaluate(model: GPT2LMHeadModel, tokenizer: ByteLevelBPETokenizer) -> float:
 
 def draw_curve(rows: list[tuple[int, float, float]]) -> None:
     steps, training, held_out = zip(*rows, strict=True)
+    title = "held out: last 5 % of each novel"
     figure, axes = pyplot.subplots(figsize=(7, 4))
     axes.plot(steps, training, label="training batches", color="#8fb8de")
-    axes.plot(steps, held_out, label="held out: last 5 % of each novel", color="#1f4e79")
+    axes.plot(steps, held_out, label=title, color="#1f4e79")
     axes.axhline(1.5, color="grey", linestyle=":", label="1.50")
     axes.set(xlabel="steps of 8 × 256 tokens", ylabel="bits per character")
     axes.set_ylim(1.0, 3.0)
@@ -215,12 +214,13 @@ def train() -> None:
             rows.append((step + 1, sum(recent) / len(recent), value))
             recent = []
             minutes = (time.monotonic() - began) / 60
-            print(f"{step + 1:5} {rows[-1][1]:.3f} {value:.3f} {minutes:.1f} min", flush=True)
+            shown = f"{step + 1:5} {rows[-1][1]:.3f} {value:.3f} {minutes:.1f} min"
+            print(shown, flush=True)
             save(model)
     with CURVE.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows(
-            [("step", "training", "held_out"), *((s, f"{a:.4f}", f"{b:.4f}") for s, a, b in rows)]
-        )
+        writer = csv.writer(file)
+        writer.writerow(("step", "training", "held_out"))
+        writer.writerows((s, f"{a:.4f}", f"{b:.4f}") for s, a, b in rows)
     draw_curve(rows)
     evaluate(model, tokenizer)
 

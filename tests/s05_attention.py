@@ -827,7 +827,8 @@ STEP = Step(
                     *(
                         _wrong(
                             "order-" + "".join(NAMES[i] for i in order),
-                            "c_attn's output holds q, k and v, in this order; taken for "
+                            "c_attn's output holds q, k and v, in this order; taken "
+                            "for "
                             "them are " + ", ".join(NAMES[i] for i in order) + ".",
                             lambda order=order: attention(X, W, order=order),  # type: ignore[misc]
                         )
@@ -845,7 +846,8 @@ STEP = Step(
                     ),
                     Mistake(
                         "split-along-another-axis",
-                        "q, k and v are cut from c_attn's output along another axis than "
+                        "q, k and v are cut from c_attn's output along another axis "
+                        "than "
                         "the channels: F.split and F.chunk take axis 0 unless told.",
                         raises="Split sizes must sum|must statically divide",
                     ),
@@ -870,7 +872,8 @@ STEP = Step(
                     new_layers(calls_twice),
                     _wrong(
                         "qkv-within-heads",
-                        "c_attn's output is cut into heads first and into q, k, v within "
+                        "c_attn's output is cut into heads first and into q, k, v "
+                        "within "
                         "each; GPT-2's holds all of q, then k, then v.",
                         lambda: attention(X, W, parts=_heads_of_thirds),
                     ),
@@ -935,7 +938,8 @@ STEP = Step(
                     ),
                     _wrong(
                         "one-head",
-                        "The heads are not split: there is one head of n_embd channels.",
+                        "The heads are not split: there is one head of n_embd "
+                        "channels.",
                         lambda: attention(X, W, heads=1),
                     ),
                     _wrong(
@@ -962,7 +966,8 @@ STEP = Step(
                     ),
                     _wrong(
                         "merged-without-transpose",
-                        "The heads are merged without swapping [B, H, T, D] back first.",
+                        "The heads are merged without swapping [B, H, T, D] back "
+                        "first.",
                         lambda: attention(X, W, merging=_merged_without_transpose),
                     ),
                     _wrong(
@@ -973,7 +978,8 @@ STEP = Step(
                     *flawed(lambda **flaws: attention(X, W, **flaws)),
                     Mistake(
                         "sizes-hard-coded",
-                        "At GPT-2 small's sizes this is right, at others not: its numbers "
+                        "At GPT-2 small's sizes this is right, at others not: its "
+                        "numbers "
                         "are written in instead of taken from the configuration.",
                         probe=at_size(768, 12),
                         gives=lambda: sized(768, 12),

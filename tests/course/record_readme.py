@@ -2,8 +2,8 @@
 
     python -m tests.course.record_readme
 
-A block begins with ``<!-- screen: NAME -->`` and ends with ``<!-- end -->``. A test says
-that each equals what the program prints.
+A block begins with ``<!-- screen: NAME -->`` and ends with ``<!-- end -->``. A test
+says that each equals what the program prints.
 """
 
 import os

@@ -1,7 +1,7 @@
 """A machine with an accelerator gives the same verdicts as one without.
 
-No accelerator is needed: a stand-in makes MAX see one, with its default of bfloat16, and
-answers with an error whenever somebody tries to use it.
+No accelerator is needed: a stand-in makes MAX see one, with its default of bfloat16,
+and answers with an error whenever somebody tries to use it.
 """
 
 import json
@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from checker.table import ROOT, puzzles
+
+QUICKLY = ("--no-compile", "--json")
 
 STAND_IN = '''
 import importlib.abc, importlib.machinery, sys
@@ -50,10 +52,13 @@ def with_accelerator(tmp_path: Path) -> dict[str, str]:
 
 
 def test_the_stand_in_stands_in(with_accelerator: dict[str, str]) -> None:
-    """Without it the next test would show nothing: the bare default is the accelerator."""
+    """Without it the next test would show nothing: a bare tensor wants the device."""
     words = "from max.experimental.tensor import Tensor; Tensor.zeros((2,))"
     found = subprocess.run(
-        [sys.executable, "-c", words], env=with_accelerator, capture_output=True, text=True
+        [sys.executable, "-c", words],
+        env=with_accelerator,
+        capture_output=True,
+        text=True,
     )
     assert "the default device was used" in found.stderr
 
@@ -61,8 +66,12 @@ def test_the_stand_in_stands_in(with_accelerator: dict[str, str]) -> None:
 def test_same_verdicts(with_accelerator: dict[str, str]) -> None:
     """All ten reference solutions pass where the default is an accelerator."""
     found = subprocess.run(
-        [sys.executable, "-m", "checker", "all", "--dir", "solutions", "--no-compile", "--json"],
-        cwd=ROOT, env=with_accelerator, capture_output=True, text=True,
-    )  # fmt: skip
+        [sys.executable, "-m", "checker", "all", "--dir", "solutions", *QUICKLY],
+        cwd=ROOT,
+        env=with_accelerator,
+        capture_output=True,
+        text=True,
+    )
     steps = json.loads(found.stdout)["steps"]
-    assert [step["status"] for step in steps] == ["passed"] * len(puzzles()), found.stdout
+    statuses = [step["status"] for step in steps]
+    assert statuses == ["passed"] * len(puzzles()), found.stdout

@@ -1,4 +1,4 @@
-"""The instructor's desk: grading, the formats, the handout and the autograder archive."""
+"""The instructor's desk: grading, formats, the handout, the autograder archive."""
 
 import csv
 import json
@@ -22,11 +22,9 @@ from checker.table import ROOT, puzzles
 DATA = Path(__file__).parent / "data"
 
 
-def checker(*words: str, cwd: Path = ROOT, **more: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "checker", *words],
-        cwd=cwd, capture_output=True, text=True, timeout=300, **more,
-    )  # fmt: skip
+def checker(*words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "checker", *words]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300)
 
 
 def schema(name: str) -> Any:
@@ -84,7 +82,7 @@ def test_only_puzzle_files_come_out_of_a_zip(handed_in: Path) -> None:
 
 
 def test_equal_names_are_told_apart(tmp_path: Path) -> None:
-    """Two submissions of one name in different folders both get a grade of their own."""
+    """Two submissions of one name in different folders both get a grade."""
     for group in ("monday", "tuesday"):
         (tmp_path / group / "ada").mkdir(parents=True)
         (tmp_path / group / "ada" / "config.py").touch()
@@ -130,11 +128,12 @@ def test_gradescope_points_add_up(report: Path) -> None:
     for grade in grades(report).values():
         tests = json.loads(formats.gradescope(grade))["tests"]
         assert sum(t["score"] for t in tests) == pytest.approx(grade["score"], abs=0.1)
-        assert sum(t["max_score"] for t in tests) == pytest.approx(grade["max_score"], abs=0.1)
+        worth = sum(t["max_score"] for t in tests)
+        assert worth == pytest.approx(grade["max_score"], abs=0.1)
 
 
 def test_junit(report: Path, tmp_path: Path) -> None:
-    """JUnit XML fits its schema, counts what it holds, and has no control characters."""
+    """JUnit XML fits its schema, counts what it holds, has no control characters."""
     output = tmp_path / "junit.xml"
     checker("grade", str(report), "--format", "junit", "-o", str(output))
     xmlschema.XMLSchema(DATA / "junit.xsd").validate(str(output))
@@ -189,7 +188,7 @@ def test_interrupted_and_resumed(tmp_path: Path) -> None:
 
 
 def test_weights_must_say_all_steps(tmp_path: Path) -> None:
-    """A weights file without a step is a mistake in the command line, with a sentence."""
+    """A weights file without a step is a usage error, with a sentence."""
     weights = tmp_path / "weights.toml"
     weights.write_text("[points]\ns01 = 5\n")
     found = checker("grade", str(ROOT / "solutions"), "--weights", str(weights))
@@ -221,7 +220,7 @@ def test_handout_holds_no_solution(handout: Path) -> None:
 
 
 def test_handout_checks_with_the_sealed_reference(handout: Path) -> None:
-    """In the handout an unsolved earlier step is stood in for, and a right one passes."""
+    """In the handout an unsolved step is stood in for, and a right one passes."""
     shutil.copy(ROOT / "solutions" / "block.py", handout / "puzzles")
     found = checker("s06", "--json", "--no-compile", cwd=handout)
     report = json.loads(found.stdout)
@@ -241,8 +240,8 @@ def test_handout_keeps_its_solutions_to_itself(handout: Path) -> None:
 
 
 def test_gradescope_archive(tmp_path: Path) -> None:
-    """In a mock /autograder the archive's run_autograder writes valid results; also when
-    the submission is empty and when the checker cannot start."""
+    """In a mock /autograder the archive's run_autograder writes valid results; also
+    when the submission is empty and when the checker cannot start."""
     archive = tmp_path / "autograder.zip"
     assert checker("gradescope-zip", "-o", str(archive)).returncode == 0
     source, submission = tmp_path / "source", tmp_path / "submission"
