@@ -6,8 +6,8 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
-import uuid
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +92,7 @@ class Screen:
     """A shell in a tmux of its own, 80 columns wide."""
 
     def __init__(self, folder: Path, rows: int = 40, **environment: str) -> None:
-        self.socket = f"course-{uuid.uuid4().hex[:8]}"
+        self.socket = Path(tempfile.mkdtemp(prefix="tmux-")) / "socket"
         self.shell = "prompt> "
         env = {"PS1": self.shell, "TERM": "xterm-256color", **environment}
         words = [f"{name}={value}" for name, value in env.items()]
@@ -109,10 +109,11 @@ class Screen:
 
     def __exit__(self, *_: object) -> None:
         self.tmux("kill-server")
+        shutil.rmtree(self.socket.parent)
 
     def tmux(self, *words: str) -> str:
         done = subprocess.run(
-            ["tmux", "-u", "-L", self.socket, *words],
+            ["tmux", "-u", "-S", str(self.socket), *words],
             capture_output=True, text=True, timeout=20, check=True,
         )  # fmt: skip
         return done.stdout
