@@ -147,7 +147,10 @@ def noting(record: Record) -> Iterator[None]:
         old(self, *args, **more)
 
     def writes(old: Callable[..., str], *args: Any, **more: Any) -> Any:
-        asked = inspect.signature(old).bind(*args, **more)
+        try:
+            asked = inspect.signature(old).bind(*args, **more)
+        except TypeError:
+            return old(*args, **more)  # says it in the words that everybody knows
         asked.apply_defaults()
         settings = {n: _plain(v) for n, v in asked.arguments.items() if n != "self"}
         events.append("generate")
@@ -195,10 +198,10 @@ def to_the_end(learner: Learner) -> Record:
 
 
 def sizes_built(learner: Learner) -> dict[str, Any]:
-    built = run(learner)["built"]
-    if not built:
-        raise Unusable("main made no MaxGPT2Model")
-    return dict(built[-1])
+    record = run(learner)
+    if not record["built"]:
+        raise record["error"] or Unusable("main made no MaxGPT2Model")
+    return dict(record["built"][-1])
 
 
 def logits_used(learner: Learner) -> np.ndarray:
@@ -461,6 +464,17 @@ STEP = Step(
                     r"missing \d+ required (positional|keyword-only) argument",
                 ),
                 Mistake(
+                    "head-not-tied",
+                    "A checkpoint of GPT-2 has no lm_head.weight: it is wte.weight.",
+                    raises=r"(no tensor |KeyError: .*)lm_head",
+                ),
+                Mistake(
+                    "names-not-prefixed",
+                    "The model asks for transformer.wte.weight and so on; on the hub "
+                    "the names have no prefix.",
+                    raises=r"(no tensor |KeyError: .*)transformer\.",
+                ),
+                Mistake(
                     "greedy-by-temperature",
                     "A temperature of 0 is not greedy, it divides by zero: "
                     "do_sample=False is.",
@@ -578,6 +592,7 @@ STEP = Step(
                 Mistake(
                     "other-weights",
                     "The logits are not those of the checkpoint's weights.",
+                    probe=logits_used,
                     recognise=lambda got: (
                         isinstance(got, np.ndarray)
                         and got.shape == right_logits().shape
