@@ -65,10 +65,12 @@ def check(arguments: argparse.Namespace) -> int:
     """Check a step or all. The worker starts first: it imports MAX while we import."""
     if not arguments.dir.is_dir():
         raise UsageError(f"there is no folder {arguments.dir}")
+    from checker.process import Limits, Worker
+
+    worker = Worker(Limits())
     from checker.check import Examiner, select
 
-    with Examiner(arguments.dir, announce=_announce) as examiner:
-        examiner.start()
+    with Examiner(arguments.dir, announce=_announce, worker=worker) as examiner:
         from rich.console import Console
 
         from checker import progress, report

@@ -90,11 +90,12 @@ class Examiner:
         folder: Path,
         limits: Limits | None = None,
         announce: Callable[[str], None] = lambda _: None,
+        worker: Worker | None = None,
     ) -> None:
         self.folder = folder
         self.limits = limits or Limits()
         self.announce = announce
-        self._worker: Worker | None = None
+        self._worker = worker
         self._fresh: Warming | None = None
         self._verdicts: dict[tuple[str, ...], bool] = {}
 
@@ -343,10 +344,11 @@ def _judge(
     lines: list[Line] = []
     status: dict[str, str] = {}
     for number, check in enumerate(table.checks):
+        own = f"{number}/"
         others = {
-            m: diagnostic[key([number, m])]
-            for m in range(len(check.mistakes))
-            if key([number, m]) in diagnostic
+            int(at.removeprefix(own)): answer
+            for at, answer in diagnostic.items()
+            if at.startswith(own)
         }
         at = key([probes[check.probe], None])
         result = answers.results.get(at)

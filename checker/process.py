@@ -1,7 +1,8 @@
 """The parent's end of a worker: start it, ask it, hold it to its limits, end it.
 
 Whatever the learner's code does, an answer comes back in time: a result for each
-probe, or the reason why there is none.
+probe, or the reason why there is none. Nothing large is imported before a worker
+starts, so that it imports MAX while its parent imports the rest.
 """
 
 import contextlib
@@ -20,8 +21,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import psutil
-
 from checker import wire
 from checker.table import ROOT
 
@@ -29,6 +28,8 @@ SHOWN_LINES = 40
 SHOWN_WIDTH = 200
 SCRATCH = "CHECKER_SCRATCH"
 """Names the scratch directory in a worker's environment, by which strays are found."""
+PATIENCE = 2.0
+"""Seconds by the clock for each that a worker may use of the processor."""
 TICK = 0.05
 """Seconds between two looks at a worker's memory and clock."""
 
@@ -43,8 +44,8 @@ class Limits:
 
     start: float = 60.0
     probe: float = 10.0
-    step: float = 30.0
-    diagnosis: float = 15.0
+    step: float = 22.0
+    diagnosis: float = 8.0
     compile: float = 900.0
     memory: int = 2 * 2**30
     output: int = 10 * 2**20
@@ -145,6 +146,8 @@ class Worker:
         self._pending: list[bytes] = []
         self._received = 0
         self._too_large = False
+        self._late = False
+        self._processor = float("inf")
         self._deadline = self.began + limits.start
         self._printed = _Printed(limits.output)
 
@@ -169,19 +172,23 @@ class Worker:
         raise RuntimeError(f"the worker did not start: {reason}\n{printed}".strip())
 
     def ask(self, request: dict[str, Any]) -> Answers:
-        """Run a request to its end or to the worker's. Never raises for what it did."""
+        """Run a request to its end or to the worker's.
+
+        Never raises for what the learner's code did; RuntimeError where the worker
+        itself is at fault.
+        """
         self.wait_until_ready()
-        answers = Answers(during="load")
+        answers = Answers()
         self._printed = _Printed(self.limits.output)
         self._token, self._received = secrets.token_hex(8).encode(), 0
-        began = time.monotonic()
         limits = self.limits
         seconds, step = limits.probe, limits.step
         if request["compile"]:
             seconds = step = limits.compile
         elif any(own is not None for _, own in request["probes"]):
             step = limits.diagnosis
-        self._deadline = began + min(seconds, step)
+        end = time.monotonic() + PATIENCE * step
+        self._allow(seconds, end)
         awaited = ["load", *map(key, request["probes"])]
         self._send({**request, "token": self._token.decode()})
         for message in self._messages():
@@ -191,12 +198,21 @@ class Worker:
             if answers.done:
                 break
             if "begin" in message:
-                self._deadline = min(time.monotonic() + seconds, began + step)
+                self._allow(seconds, end)
         if not answers.done:
             answers.stopped = answers.stopped or self._why()
             self.close()
+            if not answers.during:  # before it had loaded anything of the learner's
+                printed = "\n".join(self._printed.lines[-8:])
+                raise RuntimeError(f"the worker {answers.stopped}\n{printed}")
         answers.printed = self._printed.shown()
         return answers
+
+    def _allow(self, seconds: float, end: float) -> None:
+        """From now on this much of the processor's time, a multiple by the clock, and
+        nothing after ``end``: a busy machine is no endless loop."""
+        self._deadline = min(time.monotonic() + PATIENCE * seconds, end)
+        self._processor = self._usage()[1] + seconds
 
     def _send(self, request: dict[str, Any]) -> None:
         """Write a request from a thread: a worker that does not read blocks nobody."""
@@ -216,8 +232,8 @@ class Worker:
         with contextlib.suppress(OSError):
             os.killpg(self.process.pid, signal.SIGKILL)
         for stray in self._strays():
-            with contextlib.suppress(psutil.Error):
-                stray.kill()
+            with contextlib.suppress(OSError):
+                os.kill(stray, signal.SIGKILL)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout=10)
         for stream in (self.process.stdin, self.process.stdout):
@@ -228,12 +244,14 @@ class Worker:
             self.channel = -1
         shutil.rmtree(self.scratch, ignore_errors=True)
 
-    def _strays(self) -> Iterator[psutil.Process]:
+    def _strays(self) -> Iterator[int]:
         """Processes that the worker started and that have left its group."""
+        import psutil
+
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, OSError):
                 if process.environ().get(SCRATCH) == self.scratch:
-                    yield process
+                    yield process.pid
 
     def _messages(self) -> Iterator[Any]:
         """Messages as they come; ends at the deadline, a limit or the worker's end."""
@@ -256,12 +274,15 @@ class Worker:
                     return
                 if time.monotonic() - looked > TICK:
                     looked = time.monotonic()
-                    self._too_large = self._memory() > self.limits.memory
+                    memory, spent = self._usage()
+                    self._too_large = memory > self.limits.memory
+                    self._late = spent > self._processor
 
     def _over(self) -> bool:
         """Whether a limit is reached."""
         return (
-            time.monotonic() > self._deadline
+            self._late
+            or time.monotonic() > self._deadline
             or self._too_large
             or self._printed.size > self.limits.output
             or self._received > self.limits.answer
@@ -302,10 +323,15 @@ class Worker:
             self._printed.add(data)
         return True
 
-    def _memory(self) -> int:
+    def _usage(self) -> tuple[int, float]:
+        """Bytes resident, and seconds of the processor so far."""
+        import psutil
+
         with contextlib.suppress(psutil.Error):
-            return int(psutil.Process(self.process.pid).memory_info().rss)
-        return 0
+            process = psutil.Process(self.process.pid)
+            times = process.cpu_times()
+            return int(process.memory_info().rss), times.user + times.system
+        return 0, 0.0
 
     def _why(self) -> str:
         if self._received > self.limits.answer:
@@ -314,7 +340,7 @@ class Worker:
             return f"used more than {self.limits.memory / 2**30:.3g} GB of memory"
         if self._printed.size > self.limits.output:
             return f"printed more than {self.limits.output // 2**20} MB"
-        if time.monotonic() > self._deadline and self.alive:
+        if (self._late or time.monotonic() > self._deadline) and self.alive:
             return "did not come to an end: an endless loop?"
         return self._ended()
 

@@ -1,14 +1,13 @@
 """Messages between the parent and the worker: one line of JSON each.
 
 Arrays travel as dtype, shape and base64. Nothing is ever unpickled: what comes back
-from a worker is data from somebody else's program.
+from a worker is data from somebody else's program. NumPy is imported when the first
+array travels: the parent starts its worker before it imports anything large.
 """
 
 import base64
 import json
 from typing import Any
-
-import numpy as np
 
 ARRAY = "__array__"
 
@@ -27,6 +26,8 @@ def decode(line: bytes) -> Any:
 
 
 def _array(value: object) -> object:
+    import numpy as np
+
     if isinstance(value, np.generic):
         return value.item()
     if not isinstance(value, np.ndarray) or value.dtype == object:
@@ -42,6 +43,8 @@ _encode = json.JSONEncoder(default=_array).encode
 def _restore(found: dict[str, Any]) -> Any:
     if ARRAY not in found:
         return found
+    import numpy as np
+
     dtype, shape, data = found[ARRAY]
     array = np.frombuffer(base64.b64decode(data), np.dtype(dtype))
     return array.reshape(shape).copy()

@@ -228,7 +228,7 @@ def greedy_texts(learner: Learner) -> dict[str, list[str]]:
 
 HOT, COLD = 2.1, 0.36
 ROUND, LEAST, MOST = 20, 4, 64
-CLEAR, UNCLEAR, SUSPECT, AT_ALL = 0.2, 1.6, 4.0, 6.0
+CLEAR, UNCLEAR, SUSPECT, AT_ALL = 0.15, 1.6, 4.0, 6.0
 """Seconds of the processor for a right sampler, and until it is known what it is; the
 last by the clock."""
 

@@ -1,5 +1,5 @@
 # mistake: max_new_tokens is taken for the length of the whole text
-# named: no-tokens
+# named: total-length
 import numpy as np
 from max.experimental.tensor import Tensor
 
