@@ -1,4 +1,5 @@
 # mistake: the weights are transposed in the dictionary and again after loading
+# named: not-transposed-attn-c_attn-attn-c_proj-mlp-c_fc-mlp-c_proj
 import numpy as np
 from max.experimental.tensor import Tensor
 from max.nn.module_v3 import Embedding, Linear, Module, Sequential

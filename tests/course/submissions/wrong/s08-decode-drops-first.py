@@ -1,4 +1,5 @@
 # mistake: decode leaves out the first token, as if it were a special one
+# named: first-space-lost
 from max.driver import CPU, Device
 from max.experimental.tensor import Tensor
 from transformers import GPT2Tokenizer

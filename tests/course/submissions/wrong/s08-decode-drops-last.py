@@ -1,4 +1,5 @@
 # mistake: decode leaves out the last token
+# named: stripped-right
 from functools import cached_property
 
 import numpy as np

@@ -1,4 +1,5 @@
 # mistake: argmax runs over all positions at once
+# named: max-over-positions
 import numpy as np
 from max.experimental.tensor import Tensor
 

@@ -1,4 +1,5 @@
 # mistake: the Gumbel noise is subtracted
+# named: noise-not-gumbel
 import numpy as np
 from max.driver import CPU
 from max.dtype import DType
