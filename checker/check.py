@@ -238,6 +238,7 @@ class Examiner:
             tuple(lines),
             stand_ins=stand_ins,
             printed=tuple(answers.printed),
+            notes=tuple(dict.fromkeys(answers.notes)),
         )
 
     def _last_word(

@@ -72,7 +72,7 @@ PRIVATE = ("checker", "tests", "solutions")
 STDLIB = os.path.dirname(os.__file__) + os.sep
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 CACHES = ("MODULAR_HOME", "HF_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME")
-LIMITS = (resource.RLIMIT_AS, resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE)
+LIMITS = (resource.RLIMIT_DATA, resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE)
 GRACE = 0.3
 """Seconds that a thread may take to end after the code that started it."""
 

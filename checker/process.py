@@ -39,13 +39,15 @@ class Limits:
     """What a worker may use.
 
     Seconds: to import MAX, for each probe, for a step's checks, for its mistakes' own
-    probes, for MAX to compile. Bytes: of memory, printed, answered.
+    probes, for MAX to run a graph that the interpreter lacks an operation for, for the
+    last word of MAX. Bytes: of memory, printed, answered.
     """
 
     start: float = 60.0
     probe: float = 10.0
     step: float = 22.0
     diagnosis: float = 8.0
+    fallback: float = 45.0
     compile: float = 900.0
     memory: int = 2 * 2**30
     output: int = 10 * 2**20
@@ -65,6 +67,7 @@ class Answers:
     results: dict[str, tuple[str, Any]] = field(default_factory=dict)
     violations: list[str] = field(default_factory=list)
     printed: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     stopped: str = ""
     during: str = ""
     done: bool = False
@@ -83,6 +86,8 @@ class Answers:
                 self.results[self.during] = ("value", value)
             case {"at": at, "error": dict(error)} if self._answers(at):
                 self.results[self.during] = ("error", _error(error))
+            case {"note": str(line)}:
+                self.notes.append(_plain(line))
             case {"done": list(found)}:
                 self.violations, self.done = [_plain(str(each)) for each in found], True
             case _:
@@ -199,6 +204,8 @@ class Worker:
                 break
             if "begin" in message:
                 self._allow(seconds, end)
+            elif "note" in message:  # MAX compiles, which takes its time
+                self._allow(limits.fallback, time.monotonic() + limits.fallback)
         if not answers.done:
             answers.stopped = answers.stopped or self._why()
             self.close()

@@ -44,6 +44,8 @@ def show_findings(report: Report, console: Console) -> None:
     console.print(Text(title(report), style="bold"), soft_wrap=True)
     for line in report.lines:
         _show_line(line, console)
+    for note in report.notes:
+        console.print(Text(note, style="dim"))
     if report.printed:
         console.print(Text(f"What {report.puzzle.file} printed:", style="dim"))
         for printed in report.printed:

@@ -9,7 +9,8 @@ A request is ``{"step": "s05", "files": {name: {"path", "source", "learner"}}, "
 [[0, null], [0, 2], ["compiled", null]], "compile": false, "token": …}``: the checks by
 number, or a mistake's own probe. Answers: for "load" and for each probe
 ``{"begin": at}``, then ``{"at": at, "value": …}`` or ``{"at": at, "error": …}``; at
-last ``{"done": [violations]}``. Each line begins with the request's token.
+last ``{"done": [violations]}``, and ``{"note": line}`` in between. Each line begins
+with the request's token.
 """
 
 import ast
@@ -36,8 +37,9 @@ from checker.light import light_max_nn, light_transformers
 from checker.probe import Learner, Unusable
 from checker.table import Check, Probe, puzzle
 
-ADDRESS_SPACE = 6 * 2**30
-"""Bytes a learner's code may map beyond what the worker has mapped itself."""
+DATA = 16 * 2**30
+"""Bytes a learner's code may ask for beyond what the worker has. What it really uses is
+the parent's to watch; MAX asks for 2 GB more with each graph that it compiles."""
 FILE_SIZE = 2**30
 """Bytes of the largest file that may be written (MAX caches what it has compiled)."""
 
@@ -178,6 +180,7 @@ class Worker:
         self.answers = answers
         self.scratch = os.getcwd()
         self.interpreter = interpreter
+        interpreter.on_fallback = lambda line: self.send({"note": line})
         self.guard: guard.Guard | None = None
         self.token = ""
 
@@ -239,15 +242,18 @@ def _probe(step: str, at: list[Any]) -> Probe:
 
 
 def limit_resources() -> None:
-    """So that 8 GB asked for are a MemoryError with a line, not a dead machine."""
+    """So that too much asked for at once is a MemoryError with a line; and where the
+    machine itself runs out of memory, this process is the one to go."""
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_SIZE, FILE_SIZE))
     with contextlib.suppress(OSError, ValueError):  # no /proc on macOS
+        with open("/proc/self/oom_score_adj", "w") as file:
+            file.write("1000")
         with open("/proc/self/statm") as file:
-            mapped = int(file.read().split()[0]) * resource.getpagesize()
-        limit = mapped + ADDRESS_SPACE
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+            taken = int(file.read().split()[5]) * resource.getpagesize()
+        limit = taken + DATA
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 
 def main() -> None:

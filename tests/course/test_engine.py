@@ -378,6 +378,21 @@ def test_a_worker_that_reads_nothing_blocks_nobody(tmp_path: Path) -> None:
     assert report.status == "error" and report.seconds < 10
 
 
+def test_what_the_interpreter_lacks_max_computes(tmp_path: Path) -> None:
+    """A right file with an operation that is not interpreted passes, with a line that
+    says so: MAX compiles those graphs, and nobody calls that an endless loop."""
+    ends = "F.layer_norm(x, self.weight, self.bias, self.eps)"
+    pooled = (
+        f"F.reshape(F.avg_pool2d(F.reshape({ends}, [1, x.shape[0], -1, 1]), "
+        "kernel_size=(1, 1), stride=1), x.shape)"
+    )
+    place(tmp_path, "s03", edited("layernorm", ends, pooled))
+    with Examiner(tmp_path) as examiner:
+        report = examiner.check(puzzle("s03"))
+    assert report.status == "passed", report.lines
+    assert any("rmo.avg_pool" in note and "MAX" in note for note in report.notes)
+
+
 def test_answers_come_in_the_order_of_the_request() -> None:
     """A message that cannot come now is not taken."""
     answers, awaited = Answers(), ["load", "0"]
