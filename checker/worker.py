@@ -23,6 +23,7 @@ import io
 import linecache
 import os
 import resource
+import shutil
 import signal
 import sys
 import traceback
@@ -272,6 +273,7 @@ def main() -> None:
     limit_resources()
     for line in requests:
         worker.serve(wire.decode(line))
+    shutil.rmtree(worker.scratch, ignore_errors=True)  # the parent is gone
     os._exit(0)  # no atexit, no waiting for threads
 
 
