@@ -67,7 +67,7 @@ def show_row(report: Report, console: Console) -> None:
         first = _first(report)
         row.append(f"\n    {first.sentence}", style="default")
         row.append("".join(f"\n    {d}" for d in first.detail[:1]), style="default")
-        if first.mistake:
+        if first.mistake and not first.mistake.quiet:
             row.append(f"\n    {first.mistake.message}", style="default")
     console.print(row, soft_wrap=True)
 
@@ -130,7 +130,8 @@ def _show_line(line: Line, console: Console) -> None:
     if line.needs:
         text.append(f" (needs: {_short(line.needs)})", style="dim")
     console.print(text, soft_wrap=not console.file.isatty())
-    meaning = [line.mistake.message] if line.mistake else []
+    mistake = line.mistake
+    meaning = [mistake.message] if mistake and not mistake.quiet else []
     for part in [*line.detail, *meaning]:
         for row in textwrap.wrap(part, WIDTH - 4, break_long_words=False) or [""]:
             console.print(Text(f"    {row}"), soft_wrap=True)

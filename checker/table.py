@@ -40,7 +40,8 @@ class Mistake:
     to ``probe`` where the mistake shows only elsewhere (at other sizes, say).
     ``recognise`` judges the probe's answer by itself, where no single output is it;
     it must be false for every right answer. ``raises`` is a regular expression for
-    "Type: message", where the mistake ends in an exception of its own.
+    "Type: message", where the mistake ends in an exception of its own. The message of
+    a ``quiet`` one is for reports to programs: on the screen the check's line says it.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Mistake:
     probe: Probe | None = None
     recognise: Callable[[Any], bool] | None = None
     raises: str = ""
+    quiet: bool = False
 
 
 class Late(Sequence[Mistake]):

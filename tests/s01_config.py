@@ -165,7 +165,9 @@ def mistakes_of(field: str) -> tuple[Mistake, ...]:
 
 def no_value_for(field: str) -> tuple[Mistake, ...]:
     """The ways in which there is no value at all."""
-    unset = Mistake(f"{field}-none", "The field has no value.", gives=lambda: None)
+    unset = Mistake(
+        f"{field}-none", "The field has no value.", gives=lambda: None, quiet=True
+    )
     return (
         *([] if field == "n_inner" else [unset]),  # Hugging Face stores none there
         Mistake(
@@ -317,6 +319,7 @@ STEP = Step(
                     "No name in the file is dataclasses' decorator or its module.",
                     gives=lambda: "plain class",
                     probe=kind_of,
+                    quiet=True,
                 ),
             ),
         ),
@@ -354,6 +357,7 @@ STEP = Step(
                     "GPT2Config is a plain class: @dataclass decorates nothing.",
                     gives=lambda: "plain class",
                     probe=kind_of,
+                    quiet=True,
                 ),
                 Mistake(
                     "no-annotations",

@@ -378,6 +378,48 @@ def test_a_worker_that_reads_nothing_blocks_nobody(tmp_path: Path) -> None:
     assert report.status == "error" and report.seconds < 10
 
 
+SIZES = {
+    "vocab_size": 50257,
+    "n_positions": 1024,
+    "n_embd": 768,
+    "n_layer": 12,
+    "n_head": 12,
+    "n_inner": 3072,
+    "layer_norm_epsilon": 1e-05,
+}
+UNTOUCHED = [
+    "✗ dataclass is not imported from dataclasses",
+    "✗ GPT2Config does not have the @dataclass decorator",
+    *(
+        f"✗ {name} is incorrect: expected match with Hugging Face model "
+        "configuration, got None"
+        for name in SIZES
+    ),
+]
+SOLVED = [
+    "✓ dataclass is correctly imported from dataclasses",
+    "✓ GPT2Config has the @dataclass decorator",
+    *(f"✓ {name} is correct: {value}" for name, value in SIZES.items()),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [(opened("config"), UNTOUCHED), (solution("config"), SOLVED)],
+    ids=["untouched", "solved"],
+)
+def test_step_1_prints_the_tutorials_lines(
+    text: str, lines: list[str], tmp_path: Path
+) -> None:
+    """To the letter, in the tutorial's order, and nothing between them."""
+    place(tmp_path, "s01", text)
+    command = [sys.executable, "-m", "checker", "s01", "--dir", str(tmp_path)]
+    found = subprocess.run(
+        command, cwd=ROOT, env=environment(), capture_output=True, text=True
+    )
+    assert found.stdout.splitlines()[1:-1] == lines
+
+
 def test_what_the_interpreter_lacks_max_computes(tmp_path: Path) -> None:
     """A right file with an operation that is not interpreted passes, with a line that
     says so: MAX compiles those graphs, and nobody calls that an endless loop."""
