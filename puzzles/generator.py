@@ -59,8 +59,7 @@ class TextGenerator:
         # Loop for `max_new_tokens` iterations:
         #   - get the model's logits: `self._predict` takes tokens [1, T], at most the
         #     last `context_length` of them, and returns an array [1, T, V]
-        #   - extract those of the last position, [V], with index -1 (the demo's model
-        #     returns only that one); a copy, so that the rest can go
+        #   - extract those of the last position, [V]; a copy, so that the rest can go
         #   - take a token: `_sample` below if `do_sample`, else the one with the
         #     highest logit
         #   - append it, [1, T] -> [1, T + 1]

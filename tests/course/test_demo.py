@@ -43,7 +43,7 @@ def test_whole_pipeline(tmp_path: Path) -> None:
     assert "openai-community/gpt2 cannot be had: the hub cannot be reached. Go" in out
     assert "Loading models/austen: 4 layers, 6 heads, 2.2 million parameters\n" in out
     assert "Compiling models/austen for any length of text …\n" in out
-    assert "Forward pass: logits (1, 1, 2048), next token" in out
+    assert "Forward pass: logits (1, 6, 2048), next token" in out
     ways = ["Greedy", "Moderate, temperature 0.7", "Creative, temperature 1.2"]
     found = [line for line in out.splitlines() if line.startswith(tuple(ways))]
     assert found == ways
