@@ -197,17 +197,28 @@ class Examiner:
     def _ask(
         self, target: Puzzle, files: dict[str, Source], probes: list[Any], compile: bool
     ) -> Answers:
-        self.start()
-        assert self._worker is not None
+        request = _request(target, files, probes, compile)
         try:
-            request = _request(target, files, probes, compile)
-            answers = self._worker.ask(request)
-        except RuntimeError as error:
-            self._worker = None
-            raise Fault(f"{error}\n`python -m checker doctor` says more") from error
+            answers = self._answer(request)
+        except RuntimeError:  # what ran before may have left the worker unfit
+            try:
+                answers = self._answer(request)
+            except RuntimeError as error:
+                message = f"{error}\n`python -m checker doctor` says more"
+                raise Fault(message) from error
         if answers.stopped or answers.violations:
             self._drop()
         return answers
+
+    def _answer(self, request: dict[str, Any]) -> Answers:
+        """The worker's answers; RuntimeError, and no worker, where it is at fault."""
+        self.start()
+        assert self._worker is not None
+        try:
+            return self._worker.ask(request)
+        except RuntimeError:
+            self._worker = None
+            raise
 
     def _examine(
         self,

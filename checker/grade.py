@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from checker import formats, report
 from checker.check import Examiner, Report, reference
@@ -119,11 +119,9 @@ def grade_all(
         with journal.open("a", encoding="utf-8") as log:
             tasks = {pool.submit(grade, each, rules, stop): each for each in left}
             finished = (task.result() for task in as_completed(tasks))
-            for result in _with_progress(finished, len(done), len(submissions)):
-                if result is not None:
-                    done[result["submission"]] = result
-                    log.write(json.dumps(result) + "\n")
-                    log.flush()
+            kept = _noted(finished, done, log)
+            for _ in _with_progress(kept, len(done), len(submissions)):
+                pass
     except KeyboardInterrupt:
         stop.set()
         pool.shutdown(cancel_futures=True)
@@ -229,6 +227,18 @@ def _resumable(
         with unpacked(submission) as folder:
             if worth == rules.points and digest(folder) == result["files"]:
                 yield submission.name, result
+
+
+def _noted(
+    results: Iterable[Grade | None], done: dict[str, Grade], log: IO[str]
+) -> Iterator[Grade | None]:
+    """Each result into ``done`` and the journal, before anybody hears of it."""
+    for result in results:
+        if result is not None:
+            done[result["submission"]] = result
+            log.write(json.dumps(result) + "\n")
+            log.flush()
+        yield result
 
 
 def _read_journal(journal: Path) -> Iterable[Grade]:

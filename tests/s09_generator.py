@@ -263,7 +263,7 @@ def _worth(found: dict[str, str]) -> float:
     gain = max(gains(found).values())
     if gain < -5 or (gain > 40 and explained_by(found)):
         return CLEAR
-    return UNCLEAR if gain < 0 or gain > 40 else SUSPECT
+    return UNCLEAR if gain < 0 else SUSPECT
 
 
 def seeds(learner: Learner) -> dict[str, list[str]]:

@@ -368,14 +368,15 @@ def test_nothing_is_left_behind(text: str, tmp_path: Path) -> None:
 
 
 def test_a_worker_that_reads_nothing_blocks_nobody(tmp_path: Path) -> None:
-    """A stopped worker with a large request before it: the deadline still holds."""
+    """A stopped worker with a large request before it: the deadline holds, and another
+    worker answers."""
     with Examiner(tmp_path, Limits(probe=1.0, step=2.0)) as examiner:
         assert examine(examiner, tmp_path, "s02", PASSED).status == "passed"
         worker = examiner._worker
         assert worker is not None
         psutil.Process(worker.process.pid).suspend()
         report = examine(examiner, tmp_path, "s02", f"{PASSED}\n# {'x' * 10**6}\n")
-    assert report.status == "error" and report.seconds < 10
+    assert report.status == "passed" and report.seconds < 15
 
 
 SIZES = {
