@@ -11,7 +11,8 @@ comment lines in the puzzle, the ladder of ``hints``, and where the default (rai
 NotImplementedError with the name) does not do, the ``code`` to put there. The puzzle is
 rendered from the two; outside the holes it equals the solution to the byte.
 
-``python -m checker.holes`` writes ``puzzles/`` anew, a name or more only those.
+``python -m checker.holes`` writes ``puzzles/`` anew, a name or more only those, and
+with ``--check`` says whether that would change anything.
 """
 
 import sys
@@ -180,11 +181,19 @@ def puzzle(name: str, root: Path = ROOT) -> str:
 
 
 def main(argv: list[str]) -> int:
-    """Write the puzzles of the names given, or all; 0 unless a mark does not fit."""
+    """Write the puzzles of the names given, or all; 0 unless a mark does not fit.
+
+    With ``--check`` nothing is written; 1 if a puzzle is not what would be.
+    """
+    check = "--check" in argv
     try:
-        for name in argv or names():
+        for name in [word for word in argv if word != "--check"] or names():
             path = ROOT / "puzzles" / f"{name}.py"
-            path.write_text(puzzle(name), encoding="utf-8")
+            text = puzzle(name)
+            if not check:
+                path.write_text(text, encoding="utf-8")
+            elif path.read_text(encoding="utf-8") != text:
+                raise HoleError(f"{path.name} differs: run python -m checker.holes")
     except HoleError as error:
         print(error, file=sys.stderr)
         return 1
