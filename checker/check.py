@@ -14,7 +14,7 @@ from checker import errors, seal
 from checker.compare import difference, show
 from checker.diagnose import Result, diagnose
 from checker.process import Answers, Limits, Worker, key
-from checker.table import ROOT, Check, Mistake, Puzzle, Step, puzzle, siblings
+from checker.table import ROOT, Check, Mistake, Puzzle, Step, puzzle, puzzles, siblings
 from checker.warm import Warming
 
 IMPORTED = "can be imported"
@@ -475,6 +475,4 @@ def _status(lines: list[Line]) -> str:
 
 def select(step: str) -> tuple[Puzzle, ...]:
     """The puzzles a command names: one, or all. KeyError for an unknown one."""
-    from checker.table import puzzles
-
     return puzzles() if step == "all" else (puzzle(step),)

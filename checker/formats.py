@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from checker.report import MARKS
+
 Grade = dict[str, Any]
 Check = dict[str, Any]
-
-MARKS = {"passed": "✓", "failed": "✗", "error": "✗", "todo": "○", "blocked": "–"}
 
 
 def table(grades: list[Grade]) -> str:

@@ -154,7 +154,7 @@ class Worker:
         self._late = False
         self._processor = float("inf")
         self._deadline = self.began + limits.start
-        self._printed = _Printed(limits.output)
+        self._printed = _Printed()
 
     @property
     def alive(self) -> bool:
@@ -168,7 +168,7 @@ class Worker:
         for message in self._messages():
             if message == {"ready": True}:
                 self.ready = True
-                self._printed = _Printed(self.limits.output)
+                self._printed = _Printed()
                 return
         printed = "\n".join(self._printed.lines[-8:])
         late = time.monotonic() > self._deadline
@@ -184,7 +184,7 @@ class Worker:
         """
         self.wait_until_ready()
         answers = Answers()
-        self._printed = _Printed(self.limits.output)
+        self._printed = _Printed()
         self._token, self._received = secrets.token_hex(8).encode(), 0
         limits = self.limits
         seconds, step = limits.probe, limits.step
@@ -364,10 +364,9 @@ class Worker:
 class _Printed:
     """The first lines that the learner's code printed, and how much there was."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self) -> None:
         self.size = 0
         self._kept = b""
-        self._limit = limit
 
     def add(self, data: bytes) -> None:
         self.size += len(data)
