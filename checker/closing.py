@@ -48,7 +48,7 @@ def write_closing_lines(folder: Path, say: Callable[[str], None]) -> None:
 
 def main(file: str) -> int:
     """In the process: MAX's graphs are interpreted, then the puzzle is itself."""
-    from checker.worker import prepare
+    from checker.worker.main import prepare
 
     prepare()
     path = Path(file)

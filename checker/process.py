@@ -128,7 +128,7 @@ class Worker:
         os.mkdir(temporary)
         reading, writing = os.pipe()
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "checker.worker", str(writing)],
+            [sys.executable, "-P", "-m", "checker.worker.main", str(writing)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

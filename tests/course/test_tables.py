@@ -14,7 +14,7 @@ import pytest
 from checker.check import reference
 from checker.compare import same
 from checker.table import Check, Mistake, Puzzle, puzzles
-from checker.worker import definitions
+from checker.worker.main import definitions
 
 TOLERANCES = 10  # how far a mistake is from what is right and from other mistakes
 
