@@ -25,7 +25,10 @@ class Place:
 
     path: str
     line: int
-    code: str
+    code: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}"
 
 
 @dataclass(frozen=True)
@@ -64,42 +67,41 @@ IMPORTS = {
     "math": "import math",
     "np": "import numpy as np",
     "dataclass": "from dataclasses import dataclass",
-    "GPT2Config": "from config import GPT2Config",
-    "causal_mask": "from causal import causal_mask",
-    "LayerNorm": "from layernorm import LayerNorm",
-    "GPT2MLP": "from mlp import GPT2MLP",
-    "GPT2Attention": "from attention import GPT2Attention",
-    "GPT2Block": "from block import GPT2Block",
-    "GPTModel": "from model import GPTModel",
-    "MaxGPT2Model": "from model import MaxGPT2Model",
-    "GPT2TokenizerWrapper": "from tokenizer import GPT2TokenizerWrapper",
-    "TextGenerator": "from generator import TextGenerator",
 }
-"""Where the names of the course come from."""
+"""Where names of MAX and Python come from. The worker knows those of the course."""
 
 
 def explain(error: Mapping[str, Any], file: str) -> Explanation:
     """``error`` is what ``describe`` gave; ``file`` the name of the learner's file."""
     said = f"{error['type']}: {' '.join(error['message'].split())}"
-    facts = error["facts"]
-    facts = {"import": IMPORTS.get(facts.get("name", ""), ""), **facts}
+    importing = IMPORTS.get(error["facts"].get("name", ""), "")
+    facts = {"import": importing, **error["facts"]}
     plain = _plain(error, file)
     shapes = dict(error["shapes"]) if error["type"] in ABOUT_SHAPES else {}
     for row in EXPLANATIONS:
         if facts.get("raised") and "raised" not in row.facts:
             continue  # the learner's own words
         if (known := row.match(said, facts)) is not None:
-            sentence = _capital(_readable(row.sentence.format_map(known)))
+            sentence = _capital(row.sentence.format_map(_brief(known)))
             place = _place(error, definition=row.at_definition)
             return Explanation(row.id, sentence, place, shapes, plain)
     return Explanation("", plain, _place(error), shapes)
+
+
+def _brief(known: Mapping[str, str]) -> dict[str, str]:
+    """The fields of a sentence, none longer than a line."""
+    whole = {"way", "import", "has", "takes"}
+    return {
+        name: text if name in whole or len(text) <= 80 else text[:79] + "…"
+        for name, text in known.items()
+    }
 
 
 ABOUT_SHAPES = {"ValueError", "TypeError", "RuntimeError", "IndexError"}
 
 
 def _place(error: Mapping[str, Any], definition: bool = False) -> Place | None:
-    """The innermost line of the learner's, or the definition that was called wrongly."""
+    """The innermost line of the learner's, or the definition called wrongly."""
     places = [*error["frames"][-1:], *[error["definition"]] * bool(error["definition"])]
     if not places:
         return None
@@ -117,19 +119,18 @@ def _capital(sentence: str) -> str:
 def _plain(error: Mapping[str, Any], file: str) -> str:
     """What the exception says, in one line."""
     kind, message = error["type"], error["message"]
-    hole = error["facts"].get("hole")
     if error["unusable"]:
         return str(message)
-    if hole:
-        return f"this hole is open: {hole}"
+    if error["todo"]:
+        return f"this hole is open: {message or 'a hole'}"
     if kind in ("SyntaxError", "IndentationError", "TabError"):
         return f"{file} is not valid Python: {message.split(' (')[0]}"
-    if kind == "ModuleNotFoundError":
+    if kind == "ModuleNotFoundError" and error["name"]:
         return f"there is no module `{error['name']}` to import"
     if kind == "ImportError":
         return re.sub(r" \([^)]*\)$", "", message)
-    if kind == "KeyError":
-        return f"KeyError: there is no {shorten(message)}"
+    if kind == "KeyError" and error["facts"].get("object"):
+        return f"there is no {shorten(message)} in `{error['facts']['object']}`"
     return f"{kind}: {shorten(message)}" if message.strip() else str(kind)
 
 
@@ -185,7 +186,7 @@ def _readable(text: str) -> str:
     """Shapes as [2, 5, 12], and nothing of how MAX and Python name their insides."""
     text = re.sub(r"#mosh<ape(\[.*?\])> : !mosh\.ape", r"\1", text)
     text = re.sub(r"Dim\(['\"]?(\w+)['\"]?\)", r"\1", text)
-    return re.sub(r"\w+\.<locals>\.", "", text)
+    return re.sub(r"[\w.]*<locals>\.", "", text)
 
 
 # The page
@@ -197,7 +198,7 @@ and how it is written for MAX. The checker says the same when it meets one of th
 `…` is any text; `x` and `y` are Tensors `[B, T, C]`, `ids` token ids `[B, T]`, `array`
 is a NumPy array, and `self` a module with a layer `c_fc` and a Tensor `weight`.
 
-<!-- Written by `python -m checker.verdict.explain` from checker/verdict/explanations.py. -->
+<!-- python -m checker.verdict.explain writes this from explanations.py beside it. -->
 """
 
 

@@ -8,7 +8,7 @@ or NumPy in mind. tests/course/test_explain.py runs what each row's learner wrot
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from string import Formatter
 
 
@@ -45,15 +45,20 @@ class Row:
         for says in self.says:
             found = pattern(says).fullmatch(said)
             parts = found.groupdict() if found else {}
-            known = {"way": self.way, **facts, **parts}
+            known = {"way": self.way, **facts, **{n: tidy(t) for n, t in parts.items()}}
             agree = all(facts.get(name, text) == text for name, text in parts.items())
             if found and agree and self._fits(known):
                 return known
         return None
 
+    @cached_property
+    def needs(self) -> frozenset[str]:
+        """The fields of the sentence."""
+        parts = Formatter().parse(self.sentence)
+        return frozenset(name for _, name, *_ in parts if name)
+
     def _fits(self, known: Mapping[str, str]) -> bool:
-        fields = (name for _, name, *_ in Formatter().parse(self.sentence) if name)
-        return all(known.get(name) for name in fields) and all(
+        return all(known.get(name) for name in self.needs) and all(
             re.fullmatch(wanted, known.get(name, ""))
             for name, wanted in self.facts.items()
         )
@@ -66,6 +71,12 @@ def pattern(says: str) -> re.Pattern[str]:
     named = re.sub(r"<(\w+)>", r"(?P<\1>.+?)", escaped)
     again = re.compile(r"(\(\?P<(\w+)>\.\+\?\).*)\(\?P<\2>\.\+\?\)", re.DOTALL)
     return re.compile(again.sub(r"\1(?P=\2)", named), re.DOTALL)
+
+
+def tidy(text: str) -> str:
+    """A part of a message as it is shown: no quotes, no insides of Python."""
+    text = re.sub(r".*<locals>\.", "", text)
+    return text[1:-1] if re.fullmatch(r"'[^']*'", text) else text
 
 
 def row(
@@ -90,7 +101,7 @@ def lacks(kind: str, words: str, *table: tuple[str, str, str, str]) -> tuple[Row
             f"{kind}-{name.replace('_', '-')}",
             wrote,
             f"AttributeError: {thing} has no attribute '{name}'",
-            f"{words} no `{name}`: " + (f"write `{way}`" if way else "") + remark + ".",
+            f"{words} no `{name}`: {f'in MAX it is `{way}`' if way else ''}{remark}.",
             way,
             kind=owner,
         )
@@ -112,8 +123,8 @@ METHODS = lacks(
      ", with a list of all sizes"),
     ("masked_fill", 'x.masked_fill(mask, float("-inf"))',
      'F.where(mask, float("-inf"), x)', ", or add a mask of 0 and -inf"),
-    ("contiguous", "x.transpose(1, 2).contiguous()", "x.transpose(1, 2)",
-     "; a Tensor needs no copy before `reshape`"),
+    ("contiguous", "x.transpose(1, 2).contiguous()", "",
+     "leave it out; a Tensor needs no copy before `reshape`"),
     ("t", "w.t()", "w.T", ", without parentheses"),
     ("expand", "x.expand(B, T, C)", "F.broadcast_to(x, [B, T, C])", ""),
     ("repeat", "x.repeat(2, 1, 1)", "F.tile(x, [2, 1, 1])", ""),
@@ -138,9 +149,9 @@ FUNCTIONS = lacks(
     "f",
     "MAX's `F` has",
     ("tril", "F.tril(x)", "F.band_part(x, num_upper=0)",
-     "; num_upper diagonals above the main one are kept"),
+     ", which keeps num_upper diagonals above the main one"),
     ("triu", "F.triu(x)", "F.band_part(x, num_lower=0)",
-     "; num_lower diagonals below the main one are kept"),
+     ", which keeps num_lower diagonals below the main one"),
     ("masked_fill", 'F.masked_fill(x, mask, float("-inf"))',
      'F.where(mask, float("-inf"), x)', ", or add a mask of 0 and -inf"),
     ("cat", "F.cat([x, y], dim=1)", "F.concat([x, y], axis=1)", ""),
@@ -162,15 +173,15 @@ FUNCTIONS = lacks(
 
 
 def keywords(*table: tuple[str, str, str, str]) -> tuple[Row, ...]:
-    """Rows for arguments that MAX's functions call otherwise: (name, written, way, …)."""
+    """Rows for arguments that MAX calls otherwise: (name, written, way, why)."""
     return tuple(
         row(
             f"keyword-{name.replace('_', '-')}",
             wrote,
             f"TypeError: …() got an unexpected keyword argument '{name}'",
-            f"{{call}} has no argument `{name}`: {remark}{f' `{way}`' if way else ''}.",
+            f"`{{call}}` has no argument `{name}`: {remark} `{way}`.",
             way,
-            {"call": f"`{wrote.partition('(')[0]}`"},
+            {"call": wrote.partition("(")[0]},
             callee="max .*",
         )
         for name, wrote, way, remark in table
@@ -181,9 +192,9 @@ KEYWORDS = keywords(
     ("dim", "F.softmax(x, dim=-1)", "F.softmax(x, axis=-1)",
      "MAX calls it `axis`, as in"),
     ("keepdim", "F.mean(x, -1, keepdim=True)", "F.mean(x, axis=-1)",
-     "MAX always keeps the axis, with length 1:"),
+     "MAX always keeps the axis, with length 1, as in"),
     ("keepdims", "F.mean(x, axis=-1, keepdims=True)", "F.mean(x, axis=-1)",
-     "MAX always keeps the axis, with length 1:"),
+     "MAX always keeps the axis, with length 1, as in"),
     ("eps", "F.layer_norm(x, w1, b1, eps=1e-5)", "F.layer_norm(x, w1, b1, 1e-5)",
      "it is the fourth, `epsilon`, as in"),
     ("in_features", "Linear(in_features=12, out_features=48)", "Linear(12, 48)",
@@ -253,10 +264,12 @@ TENSORS = (
         "MAX's `F` has no `{name}`; Tensor has it: `{elsewhere}(…)`.",
         "Tensor.arange(5)", {"name": "arange", "elsewhere": "Tensor.arange"}),
     row("array-to-f", "F.gelu(array)", got("numpy.ndarray", "ndarray"),
-        "MAX wants a Tensor and got a NumPy array: `{way}` makes one of it.",
+        "MAX wants a Tensor and got a NumPy array: `{way}` makes a Tensor of an "
+        "array.",
         "Tensor.from_dlpack(array)", raiser=BY_MAX),
     row("array-in-operation", "F.tanh(array)", STRONG,
-        "MAX wants a Tensor; `{array}` is a NumPy array: `{way}` makes one of it.",
+        "MAX wants a Tensor; `{array}` is a NumPy array: "
+        "`Tensor.from_dlpack({array})` makes a Tensor of it.",
         "Tensor.from_dlpack(array)", {"array": "array"}, raiser=BY_MAX),
     row("number-to-f", "F.sqrt(12)", (*got("int", "float"), STRONG),
         "MAX wants a Tensor; `{number}` is a number. Python computes with numbers, "
@@ -269,7 +282,8 @@ TENSORS = (
         raiser=BY_MAX),
     row("array-returned", "return array",
         "Unusable: <what> is a numpy ndarray, not a MAX Tensor",
-        "{what} is a NumPy array, not a MAX Tensor: `{way}` makes one of it.",
+        "{what} is a NumPy array, not a MAX Tensor: `{way}` makes a Tensor of an "
+        "array.",
         "Tensor.from_dlpack(array)", {"what": "the result"}),
     row("driver-tensor-returned", "return driver.Tensor.from_dlpack(array)",
         "Unusable: <what> is a max Tensor, not a MAX Tensor",
@@ -283,7 +297,7 @@ TENSORS = (
     row("returned-from-graph", "return 3",
         "TypeError: max.graph.graph.Graph.output() argument after * must be an "
         "iterable, not <type>",
-        "A traced function has to return a Tensor; what it returned is {type}.",
+        "A traced function has to return a Tensor; what it returned is of type {type}.",
         like={"type": "int"},
         raiser=BY_MAX),
     row("list-called", "[Linear(12, 12), Linear(12, 12)](x)",
@@ -317,9 +331,9 @@ TENSORS = (
     row("not-contiguous", "Tensor.from_dlpack(array.T)",
         "ValueError: driver tensor's from_dlpack only accepts contiguous arrays. "
         "First call np.ascontiguousarray(array)",
-        "`array.T` is a view of the same numbers in their old order, and MAX wants "
-        "them in a row: `{way}`.",
-        "Tensor.from_dlpack(np.ascontiguousarray(array.T))",
+        "MAX wants an array whose numbers lie in a row, which those of a view like "
+        "`array.T` do not: `{way}` copies them.",
+        "np.ascontiguousarray(array.T)",
         raiser=BY_MAX),
     row("text-in-array", "Tensor.from_dlpack(np.array(tokens))",
         "BufferError: DLPack only supports signed/unsigned integers, float and "
@@ -342,7 +356,8 @@ TENSORS = (
         "A MAX Tensor cannot be changed: make a new one, with `F.where` or `F.concat`.",
         "F.where(x > 0, x, 0.0)",
         tensor=".+"),
-    row("tensor-has-no-length", "len(x)", "TypeError: object of type 'Tensor' has no len()",
+    row("tensor-has-no-length", "len(x)",
+        "TypeError: object of type 'Tensor' has no len()",
         "A MAX Tensor has no `len`: its sizes are in `shape`.",
         "int(ids.shape[0])",
         tensor=".+", raiser="learner:.*"),
@@ -355,14 +370,15 @@ TENSORS = (
         expression=r"[^\[]*",
         through=r"max\.experimental\.tensor:Tensor\.__getitem__.*"),
     row("several-elements", "if x > 0: pass", "TypeError: ",
-        "Only a Tensor of one element has a truth value and an `item()`; this one has "
-        "more: use `F.where`, or pick one element.",
+        "`if`, `max` and `item()` read a Tensor of exactly one element only: pick one, "
+        "or use F's functions, as in `{way}`.",
         "F.where(x > 0, x, 0.0)", raiser=r"max\.experimental\.tensor:Tensor\.item"),
     row("tensor-as-number", "float(x)",
         ("TypeError: float() argument must be a string or a real number, not 'Tensor'",
          "TypeError: int() argument must be a string…, not 'Tensor'"),
-        "A Tensor of one element is read by `item()`; `{expression}` cannot.",
-        "ids[0, 0].item()", {"expression": "float(x)"}, raiser="learner:.*"),
+        "Python's `float` and `int` cannot read a Tensor. `item()` gives the number of "
+        "a Tensor of one element, as in `{way}`.",
+        "ids[0, 0].item()", raiser="learner:.*"),
     row("tensor-to-math", "math.sqrt(x)", "TypeError: must be real number, not Tensor",
         "`math` computes with numbers, F with Tensors: write `{way}`.",
         "F.sqrt(x)", raiser="learner:.*"),
@@ -388,7 +404,8 @@ TENSORS = (
         "Tensor.from_dlpack(array) @ x.transpose(1, 2)", {"tensor": "x"}, array=".+"),
     row("tensor-to-tokenizer", "tokenizer.decode(ids)",
         ("TypeError: int() argument must be a string…, not 'Tensor'",
-         "TypeError: argument 'ids': 'Tensor' object cannot be interpreted as an integer"),
+         "TypeError: argument 'ids': 'Tensor' object cannot be interpreted as an "
+         "integer"),
         "The tokenizer takes a list of ids, not a MAX Tensor: `{way}`.",
         "np.from_dlpack(ids)[0].tolist()", raiser=r"transformers\..*"),
     row("batch-to-tokenizer", "tokenizer.decode([[1, 2]])",
@@ -443,8 +460,8 @@ SIZES = (
     row("split-sizes", "F.split(x, [4, 4, 4])",
         "ValueError: Split sizes must sum to dimension value; x.shape[axis]=Dim(<size>)"
         " != sum(sizes=<sizes>)",
-        "The sizes {sizes} do not add up to {size}, the length of the axis that is cut. "
-        "F.split cuts along axis 0 unless told: `{way}`.",
+        "The sizes {sizes} do not add up to {size}, the length of the axis that is "
+        "cut. F.split cuts along axis 0 unless told: `{way}`.",
         "F.split(x, [4, 4, 4], axis=-1)", {"sizes": "[4, 4, 4]", "size": "2"},
         raiser=BY_MAX),
     row("chunk-sizes", "F.chunk(x, 3)",
@@ -455,9 +472,10 @@ SIZES = (
         raiser=BY_MAX),
     row("concat-without-list", "F.concat(x, y)",
         "ValueError: Failed to create op 'slice': …rmo.slice stop index …",
-        "F.concat takes the Tensors in one list: `{way}`.",
-        "F.concat([x, y], axis=-1)", expression=r"F\.(concat|stack)\(\w.*",
-        tensor=".+", through=r".*Tensor\.__getitem__.*"),
+        "`{call}` takes the Tensors in one list, as in `{way}`.",
+        "F.concat([x, y], axis=-1)", {"call": "F.concat"},
+        expression=r"F\.(concat|stack)\(\w.*", tensor=".+",
+        through=r".*Tensor\.__getitem__.*"),
     row("concat-ranks", "F.concat([x, ids], axis=1)",
         "ValueError: Concat inputs must all have the same rank. …",
         "F.concat joins Tensors with the same number of axes; these differ in it.",
@@ -469,10 +487,10 @@ SIZES = (
         "F.concat([x, x.cast(DType.float32)])",
         raiser=BY_MAX),
     row("slice-beyond", "x[:, -7:]",
-        "ValueError: Failed to create op 'slice': …rmo.slice start index <start> out of "
-        "range for dimension size <size> …",
-        "A slice or index of a MAX Tensor has to begin within the axis, which is {size} "
-        "long; a slice of a list or an array need not.",
+        "ValueError: Failed to create op 'slice': …rmo.slice start index <start> out "
+        "of range for dimension size <size> …",
+        "A slice or index of a MAX Tensor has to begin within the axis, which is "
+        "{size} long; a slice of a list or an array need not.",
         "np.from_dlpack(x)[:, -7:]", {"size": "5"},
         raiser=BY_MAX),
     row("slice-stop-beyond", "x[0, 5]",
@@ -506,9 +524,9 @@ SIZES = (
         raiser=BY_MAX),
     row("axis-out-of-range", "x.mean(5)",
         ("ValueError: Invalid axis=<axis> for input x.rank=<rank>",
-         "IndexError: Axis …out of range (expected to be in range of …, but got <axis>)",
+         "IndexError: Axis …out of range (expected …, but got <axis>)",
          "IndexError: Axis out of range axis=<axis>, …"),
-        "There is no axis {axis} in this Tensor: they count from 0, or back from -1.",
+        "There is no axis {axis} in this Tensor: axes count from 0, or back from -1.",
         "x.mean(-1)", {"axis": "5"},
         raiser=BY_MAX),
     row("several-axes", "F.mean(x, axis=(1, 2))",
@@ -523,15 +541,18 @@ SIZES = (
         "`{call}` takes the type of a Tensor, not the Tensor itself: `{way}`.",
         "Tensor.range_like(ids.type)", {"call": "Tensor.range_like"},
         raiser=r"max\.experimental\.tensor:Tensor\.\w+_like"),
-    row("size-not-int", "x.reshape([B, T, 12.0])",
-        "TypeError: Unsupported dimension type <value> (<class '<type>'>)",
-        "A size has to be an int, and what is given is {type}. `//` divides to an int.",
-        "x.reshape([B, T, 24 // 2])", {"type": "float"},
-        raiser=BY_MAX),
+    row("size-float", "x.reshape([B, T, 24 / 2])",
+        "TypeError: Unsupported dimension type <value> (<class 'float'>)",
+        "A size has to be an int, and {value} is a float: `//` divides to an int.",
+        "x.reshape([B, T, 24 // 2])", {"value": "12.0"}, raiser=BY_MAX),
+    row("size-not-int", "Linear(config, 12)",
+        "TypeError: Unsupported dimension type … (<class '<type>'>)",
+        "A size has to be an int, and what is given is of type {type}.",
+        "Linear(config.n_embd, 12)", {"type": "GPT2Config"}, raiser=BY_MAX),
     row("size-as-text", 'Linear("12", 12)',
         "ValueError: Invalid name for symbolic dimension",
-        "A text among the sizes is the name of a symbolic dimension, and this one is no "
-        "name: write a number without quotes.",
+        "A text among the sizes is the name of a symbolic dimension, and this one is "
+        "no name: write a number without quotes.",
         "Linear(12, 12)",
         raiser=BY_MAX),
     row("dim-needs-int", "math.sqrt(C)", DIM_TO_INT,
@@ -572,8 +593,8 @@ SIZES = (
             for dim in ("StaticDim", "SymbolicDim", "AlgebraicDim")
             for operands in (f"'{dim}' and '…'", f"'…' and '{dim}'")
         ),
-        "A size out of `shape` is a Dim and knows `+`, `-`, `*` and `//` with ints only. "
-        "`int(…)` makes a number of one that has one.",
+        "A size out of `shape` is a Dim and knows `+`, `-`, `*` and `//` with ints "
+        "only. `int(…)` makes a number of one that has one.",
         "int(C) ** 0.5"),
     row("dim-divides-tensor", "x / C",
         "ValueError: Failed to create op '…': …Unsafe cast from si64 to f64. …",
@@ -582,8 +603,8 @@ SIZES = (
         "x / int(C)", {"static": "C"},
         raiser=BY_MAX),
     row("dim-outside-graph", "B * T", "RuntimeError: No active MLIR context",
-        "Arithmetic on sizes needs a graph: `@F.functional` above the function gives it "
-        "one. Sizes that are numbers can be read with `int(…)`.",
+        "Arithmetic on sizes needs a graph: `@F.functional` above the function gives "
+        "it one. Sizes that are numbers can be read with `int(…)`.",
         "int(B) * int(T)", raiser=r"max\.graph\.dim:.*"),
     row("values-in-graph", "np.from_dlpack(x)",
         "TypeError: Can't realize symbolic tensors in graph compilation.",
@@ -591,8 +612,8 @@ SIZES = (
         "`item()` and `float()` cannot read them. F's functions can.",
         raiser=BY_MAX),
     row("array-in-graph", "np.array(x)", "TypeError: iteration over a 0-d array",
-        "A traced function has to return a Tensor; what it returned is a NumPy array of "
-        "one object. NumPy cannot read Tensors while a graph is traced.",
+        "A traced function has to return a Tensor; what it returned is a NumPy array "
+        "of one object. NumPy cannot read Tensors while a graph is traced.",
         "x", raiser=r"max\.nn\.module_v3\.module:Module\.compile"),
     row("layer-made-in-graph", "Linear(12, 12)(x)",
         "RuntimeError: No seed set! Set with `ops.random.set_seed`.",
@@ -635,25 +656,25 @@ ARGUMENTS = (
         "Embedding(V, dim=12)", raiser=r"max\.nn\..*"),
     row("by-name-only", "LayerNorm(12, 1e-5)",
         "TypeError: <function>() takes …positional argument… but … given",
-        "`{function}` takes {keywords} by name only, as in `name=value`.",
-        "LayerNorm(12, eps=1e-5)", {"function": "LayerNorm.__init__", "keywords": "eps"}),
+        "What is behind `*` in `{takes}` is passed by name, as in `name=value`: "
+        "{keywords}.",
+        "LayerNorm(12, eps=1e-5)",
+        {"takes": "LayerNorm(dim, *, eps)", "keywords": "eps"}),
     row("layer-norm-arguments", "F.layer_norm(x, [12])", "TypeError: layer_norm() …",
         "F.layer_norm takes four arguments: the input, gamma (the weight), beta (the "
         "bias) and epsilon. `{way}`.",
         "F.layer_norm(x, w1, b1, 1e-5)", callee="max layer_norm"),
     row("unexpected-keyword", "Linear(12, 12, use_bias=False)",
         "TypeError: <function>() got an unexpected keyword argument '<keyword>'",
-        "`{function}` has no argument `{keyword}`. It takes: {takes}.",
+        "There is no argument `{keyword}` in `{takes}`.",
         "Linear(12, 12, bias=False)",
-        {"function": "Linear.__init__", "keyword": "use_bias",
-         "takes": "in_dim, out_dim, *, bias"}),
+        {"keyword": "use_bias", "takes": "Linear(in_dim, out_dim, *, bias)"}),
     row("arguments", "Linear(12)",
         ("TypeError: <function>() takes … but … given",
          "TypeError: <function>() missing … required …",
          "TypeError: <function>() got multiple values for argument …"),
-        "The arguments do not fit. `{function}` takes: {takes}.",
-        "Linear(12, 12)",
-        {"function": "Linear.__init__", "takes": "in_dim, out_dim, *, bias"}),
+        "The arguments do not fit `{takes}`.",
+        "Linear(12, 12)", {"takes": "Linear(in_dim, out_dim, *, bias)"}),
     row("dtype-of-max", "Tensor.ones([2], dtype=np.float32)",
         ("AttributeError: '…' object has no attribute 'size_in_bits'",
          "AttributeError: type object '…' has no attribute 'size_in_bits'"),
@@ -684,7 +705,8 @@ ARGUMENTS = (
         'F.gelu(x, approximate="tanh")', raiser=BY_MAX),
     row("epsilon-not-a-number", "F.layer_norm(x, w1, b1, None)",
         ("TypeError: '<=' not supported between instances of '<type>' and 'int'",),
-        "The epsilon of F.layer_norm has to be a number; what is given is {type}.",
+        "The epsilon of F.layer_norm has to be a number; what is given is of type "
+        "{type}.",
         "F.layer_norm(x, w1, b1, 1e-5)", {"type": "NoneType"},
         raiser=r"max\.graph\.ops\.layer_norm:layer_norm"),
     row("number-called", "config.n_embd(3)",
@@ -698,12 +720,13 @@ NUMPY = (
     row("probabilities-sum", "rng.choice(3, p=np.array([0.5, 0.6, 0.1]))",
         ("ValueError: Probabilities do not sum to 1.…",
          "ValueError: probabilities do not sum to 1"),
-        "NumPy wants probabilities, as a softmax gives them, that sum to 1 more exactly "
-        "than float32 adds up: in float64, divide them by their sum.",
+        "NumPy wants probabilities, as a softmax gives them, that sum to 1 more "
+        "exactly than float32 adds up: in float64, divide them by their sum.",
         "rng.choice(3, p=np.array([2, 3, 5]) / 10)",
         raiser=r"numpy\..*"),
     row("probabilities-axes", "rng.choice(3, p=np.array([[0.5, 0.25, 0.25]]))",
-        ("ValueError: p must be 1-dimensional", "ValueError: 'p' must be 1-dimensional"),
+        ("ValueError: p must be 1-dimensional",
+         "ValueError: 'p' must be 1-dimensional"),
         "NumPy draws from one vector of probabilities, and `p` has more axes: take the "
         "row of one position.",
         raiser=r"numpy\..*"),
@@ -723,10 +746,11 @@ NUMPY = (
         "The module has no parameters of these names: {names}.",
         like={"names": "'ln_1.weight'"}, raiser=r"max\.nn\.module_v3\.module:.*"),
     row("weights-missing", "self.c_fc.load_state_dict({})", "KeyError: '<name>'",
-        "`load_state_dict` wants all parameters at once, and `{name}` is not among them.",
+        "`load_state_dict` wants all parameters at once, and `{name}` is not "
+        "among them.",
         like={"name": "weight"}, raiser=r"max\.nn\.module_v3\.module:.*lookup"),
     row("key-misspelt", 'state["wte.wieght"]', "KeyError: …",
-        "There is no {name} in `{object}`; there is {near}.",
+        "There is no `{name}` in `{object}`; there is `{near}`.",
         like={"name": "wte.wieght", "object": "state", "near": "wte.weight"}),
 )  # fmt: skip
 
@@ -738,14 +762,15 @@ PYTHON = (
         like={"delete": "48"}, raised=".*"),
     row("no-torch", "import torch",
         ("ModuleNotFoundError: No module named 'torch…",
-         "NameError: name 'torch' is not defined", "NameError: name 'nn' is not defined"),
+         "NameError: name 'torch' is not defined",
+         "NameError: name 'nn' is not defined"),
         "PyTorch is not part of the course: the layers are in max.nn.module_v3, the "
         "functions in max.experimental.functional (F).",
         "F.softmax(x)"),
     row("none-returned", "y + self._merge_heads(x)",
         (*got("NoneType"), "…Error: …'NoneType'…"),
-        "Something is None here, and `{silent}` has no `return`: "
-        "what it computes is lost.",
+        "Something is None here, and `{silent}` has no `return`: what is used as its "
+        "result is None.",
         like={"silent": "_merge_heads"}),
     row("none-operand", "F.gelu(nothing)", (*got("NoneType"), "…Error: …'NoneType'…"),
         "`{none}` is None here. A function that ends without `return` gives None.",
@@ -753,7 +778,8 @@ PYTHON = (
     row("owner-forgotten", "weight * x", "NameError: name '<name>' is not defined",
         "`{name}` is not defined; there is `{found}`.",
         "self.weight * x", {"name": "weight", "found": "self.weight"}),
-    row("import-missing", "GPT2MLP(12, config)", "NameError: name '<name>' is not defined",
+    row("import-missing", "GPT2MLP(12, config)",
+        "NameError: name '<name>' is not defined",
         "`{name}` is not defined: add `{import}` at the top of the file.",
         like={"name": "F", "import": "from max.experimental import functional as F"}),
     row("name-misspelt", "Tensr.ones([2])", "NameError: name '<name>' is not defined",
@@ -793,7 +819,7 @@ PYTHON = (
         like={"object": "max.graph", "name": "F", "import":
               "from max.experimental import functional as F"}),
     row("index-beyond-list", "layers[2]", "IndexError: list index out of range",
-        "`{object}` has {length} elements; the last one is number {length} - 1.",
+        "`{object}` has {length} elements, and they are numbered from 0.",
         like={"object": "self.h", "length": "12"}),
     row("recursion", "return self(x, ids)", "RecursionError: …",
         "`{recursive}` keeps calling itself.", like={"recursive": "GPT2MLP.__call__"}),
@@ -801,13 +827,14 @@ PYTHON = (
         ("MemoryError: …", "…Error: Unable to allocate …"),
         "There is not enough memory for what is asked for here."),
     row("ends-the-program", "sys.exit(1)", ("SystemExit: …", "KeyboardInterrupt: …"),
-        "The program is told to end here.", raised=".*"),
+        "This ends the program, so nothing after it runs.", raised=".*"),
     row("indentation", "  return x",
         ("IndentationError: <problem> (…)", "TabError: <problem> (…)"),
         "The indentation is not Python's: {problem}.",
         like={"problem": "unindent does not match any outer indentation level"}),
     row("not-python", "return self.c_fc(x", "SyntaxError: <problem> (…)",
-        "This is not valid Python: {problem}.", like={"problem": "'(' was never closed"}),
+        "This is not valid Python: {problem}.",
+        like={"problem": "'(' was never closed"}),
 )  # fmt: skip
 
 SECTIONS: dict[str, tuple[Row, ...]] = {
@@ -819,4 +846,4 @@ SECTIONS: dict[str, tuple[Row, ...]] = {
     "NumPy and weights": NUMPY,
     "Names and Python": PYTHON,
 }
-EXPLANATIONS: tuple[Row, ...] = tuple(each for rows in SECTIONS.values() for each in rows)
+EXPLANATIONS = tuple(row for rows in SECTIONS.values() for row in rows)

@@ -86,7 +86,7 @@ def _syntax(error: BaseException, paths: set[str]) -> list[list[Any]]:
 def _shapes(variables: dict[str, Any]) -> dict[str, str]:
     found = {}
     for name, value in list(variables.items())[:12]:
-        if isinstance(value, np.ndarray) or type(value).__name__ == "Tensor":
+        if issubclass(type(value), np.ndarray) or type(value).__name__ == "Tensor":
             shape = _try(lambda value=value: ", ".join(map(str, value.shape)), None)  # type: ignore[misc]
             if shape is not None:
                 found[name] = f"[{shape}]"

@@ -10,12 +10,13 @@ expression  the source that failed, and ``call`` the function called in it
 layer, array, tensor, list, text, number, none, static, symbolic
             its first operand or argument of that sort, as written; ``layer_type`` is
             the layer's class; static and symbolic are MAX's two sorts of Dim
-callee      the function whose arguments do not fit, as "owner name"; ``takes`` are its
-            parameters, ``keywords`` those by name only, and ``selfless`` is "yes" where
-            it is a method without ``self``
+callee      the function whose arguments do not fit, as "owner name"; ``takes`` is how
+            it is called, ``keywords`` what it takes by name only, and ``selfless`` is
+            "yes" where it is a method without ``self``
 name        what is not there (a name, attribute, key, import); ``object`` in what, and
             ``kind`` the class of that; ``near`` a like name that is there, ``has`` the
-            attributes there are, ``found`` and ``elsewhere`` where the name is
+            attributes there are, ``found`` and ``elsewhere`` where the name is, and
+            ``import`` how it is imported
 hole        the hole that is open; ``delete`` the line of its ``raise`` with code beside
 silent      a function used at the learner's line that has no ``return``
 recursive   the learner's function that keeps calling itself
@@ -53,7 +54,7 @@ SORTS = {
 class Scene:
     """An exception with its tracebacks, ``own`` being those of the learner's files."""
 
-    error: BaseException
+    error: Any
     message: str
     all: list[Any]
     own: list[Any]
@@ -93,7 +94,7 @@ class Scene:
             return f"module {thing.__name__}"
         mro = look.classes(thing)
         named = f"{self.owner(mro[0].__module__)} {mro[0].__name__}"
-        if issubclass(type(thing), type):
+        if look.is_a(thing, type):
             return f"class {named}"
         layer = any((c.__module__, c.__name__) == (MODULE, "Module") for c in mro)
         return f"layer {mro[0].__name__}" if layer else named
@@ -104,13 +105,15 @@ class Scene:
         function = look.function(look.expression(tb), tb.tb_frame)
         if not self.message.startswith(f"{function.__qualname__}() "):
             raise LookupError
-        return function  # type: ignore[no-any-return]
+        return function
 
     def definition(self) -> list[Any]:
         """[path, line, name, code] of that function, where it is the learner's."""
         code = self.called().__code__
-        paths = {file["path"] for file in self.files.values() if file["learner"]}
-        lines = linecache.getlines(code.co_filename) if code.co_filename in paths else []
+        need(
+            code.co_filename in {f["path"] for f in self.files.values() if f["learner"]}
+        )
+        lines = linecache.getlines(code.co_filename)
         for line in range(code.co_firstlineno, len(lines) + 1):  # below the decorators
             if (text := lines[line - 1].strip()).startswith("def "):
                 return [code.co_filename, line, code.co_name, text]
@@ -127,6 +130,12 @@ def facts(scene: Scene) -> dict[str, str]:
         except BaseException:  # an object of the learner's may raise anything
             continue
     return found
+
+
+def need(condition: object) -> None:
+    """A fact that does not apply is not there."""
+    if not condition:
+        raise LookupError
 
 
 # Where, and what was written
@@ -190,11 +199,12 @@ def _arguments(scene: Scene) -> dict[str, Any]:
     names = [name for name in parameters if name not in SELF]
     by_name = [n for n in names if parameters[n].kind is inspect.Parameter.KEYWORD_ONLY]
     shown = [*names[: len(names) - len(by_name)], *["*"] * bool(by_name), *by_name]
-    *_, owner, _ = ("", *function.__qualname__.split("."))
+    *_, owner, name = ("", *function.__qualname__.split("."))
     method = owner not in ("", "<locals>")
+    called = owner if name == "__init__" else f"{owner}.{name}" if method else name
     return {
         "callee": f"{scene.owner(function.__module__)} {function.__qualname__}",
-        "takes": ", ".join(shown) or "nothing",
+        "takes": f"{called}({', '.join(shown)})",
         "keywords": ", ".join(by_name),
         "selfless": "yes" if method and next(iter(parameters), "") not in SELF else "",
     }
@@ -203,17 +213,28 @@ def _arguments(scene: Scene) -> dict[str, Any]:
 def _unknown(scene: Scene) -> dict[str, Any]:
     """A name that is defined nowhere."""
     error = scene.error
-    assert scene.here and type(error) is NameError
+    need(scene.here and type(error) is NameError)
     names = [name for scope in look.scopes(scene.frame) for name in scope]
     near, found = look.near(error.name, names), _found(scene, error.name)
-    return {"name": error.name, "near": near, "found": found}
+    home = _home(scene, error.name)
+    return {"name": error.name, "near": near, "found": found, "import": home}
+
+
+def _home(scene: Scene, name: str) -> str:
+    """How a name of another file of the course is imported."""
+    for module, file in scene.files.items():
+        defined = re.search(rf"^(class|def) {name}\b", file["source"], re.MULTILINE)
+        if defined and scene.frame.f_globals.get("__name__") != module:
+            return f"from {module} import {name}"
+    return ""
 
 
 def _found(scene: Scene, name: str) -> str:
     """Where a name without its owner is: "self.weight", "config.n_embd"."""
-    owners = dict(sorted(scene.frame.f_locals.items(), key=lambda each: each[0] != "self"))
-    for inner, each in look.variables(owners.get("self")).items():
-        owners[f"self.{inner}"] = each
+    variables = scene.frame.f_locals
+    inner = look.variables(variables.get("self"))
+    owners = {name: variables[name] for name in ["self"] if name in variables}
+    owners |= variables | {f"self.{name}": each for name, each in inner.items()}
     for owner, thing in owners.items():
         ours = scene.kind(thing).split()[0] in ("learner", "course", "layer")
         if ours and look.has(thing, name):
@@ -224,8 +245,8 @@ def _found(scene: Scene, name: str) -> str:
 def _attribute(scene: Scene) -> dict[str, Any]:
     """An attribute that an object or a module does not have."""
     error, node = scene.error, scene.node
-    assert isinstance(error, AttributeError) and isinstance(node, ast.Attribute)
-    assert re.search(rf"\b{node.attr}'?$", scene.message)
+    need(isinstance(error, AttributeError) and isinstance(node, ast.Attribute))
+    need(re.search(rf"\b{node.attr}'?$", scene.message))
     known = scene.here and error.name == node.attr
     owner = error.obj if known else look.value(node.value, scene.frame)
     own = [name for name in look.variables(owner) if name[:1] != "_"][:8]
@@ -252,18 +273,20 @@ def _elsewhere(kind: str, name: str) -> str:
 
 
 def _key(scene: Scene) -> dict[str, Any]:
-    assert scene.here and type(scene.error) is KeyError
+    need(scene.here and type(scene.error) is KeyError)
     owner, name = look.value(scene.node.value, scene.frame), scene.error.args[0]
     near = look.near(name, owner) if type(owner) is dict else ""
     return {"name": name, "near": near, "object": ast.unparse(scene.node.value)}
 
 
 def _import(scene: Scene) -> dict[str, Any]:
-    assert isinstance(scene.error, ImportError) and scene.error.name
+    need(isinstance(scene.error, ImportError) and scene.error.name)
     found = re.match(r"cannot import name '(\w+)' from '", scene.message)
-    assert found
+    if found is None:
+        raise LookupError
     near = look.near(found[1], vars(sys.modules[scene.error.name]))
-    return {"name": found[1], "object": scene.error.name, "near": near}
+    home = _home(scene, found[1])
+    return {"name": found[1], "object": scene.error.name, "near": near, "import": home}
 
 
 # What else there is to be seen
@@ -271,14 +294,14 @@ def _import(scene: Scene) -> dict[str, Any]:
 
 def _hole(scene: Scene) -> dict[str, Any]:
     """The hole whose ``raise`` it was, and whether code is beside that."""
-    assert scene.here and isinstance(scene.error, NotImplementedError)
+    need(scene.here and isinstance(scene.error, NotImplementedError))
     line = scene.own[-1].tb_lineno
     lines = linecache.getlines(scene.frame.f_code.co_filename)
     indent = lines[line - 1][: -len(lines[line - 1].lstrip())]
     start = next(n for n in range(line, 0, -1) if "# hole: " in lines[n - 1])
-    end = next(n for n in range(line, len(lines) + 1) if lines[n - 1] == f"{indent}# end\n")
-    assert lines[start - 1].startswith(f"{indent}# hole: ")
-    assert lines[line - 1].startswith(f"{indent}raise NotImplementedError")
+    end = lines.index(f"{indent}# end\n", line) + 1
+    need(lines[start - 1].startswith(f"{indent}# hole: "))
+    need(lines[line - 1].startswith(f"{indent}raise NotImplementedError"))
     beside = [*lines[start : line - 1], *lines[line : end - 1]]
     code = [text for text in beside if text.strip() and text.strip()[0] != "#"]
     name = lines[start - 1].partition("# hole: ")[2].strip()
@@ -286,28 +309,45 @@ def _hole(scene: Scene) -> dict[str, Any]:
 
 
 def _silent(scene: Scene) -> dict[str, Any]:
-    assert "None" in scene.message
+    """A function that returns nothing, though its result is used where None is."""
+    need("None" in scene.message)
     source = "".join(linecache.getlines(scene.frame.f_code.co_filename))
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.FunctionDef) and node.name in scene.frame.f_code.co_names:
-            inside = list(ast.walk(node))
-            returns = any(isinstance(each, ast.Return) and each.value for each in inside)
-            others = any(isinstance(each, ast.Yield | ast.Raise) for each in inside)
-            if not returns and not others:
-                return {"silent": node.name}
-    return {}
+    nodes = list(ast.walk(ast.parse(source)))
+    alone = [node.value for node in nodes if isinstance(node, ast.Expr)]
+    used = {_name(node) for node in nodes if node not in alone}
+    used &= set(scene.frame.f_code.co_names)
+    defined = [n for n in nodes if isinstance(n, ast.FunctionDef | ast.ClassDef)]
+    silent = [node.name for node in defined if node.name in used and not _returns(node)]
+    others = [node.name for node in defined if _returns(node)]
+    return {"silent": next((name for name in silent if name not in others), "")}
+
+
+def _name(node: ast.AST) -> str:
+    """What a call calls, without its owner."""
+    if not isinstance(node, ast.Call):
+        return ""
+    return ast.unparse(node.func).rpartition(".")[2]
+
+
+def _returns(node: ast.AST) -> bool:
+    """Whether a function returns something, or is no plain function."""
+    return not isinstance(node, ast.FunctionDef) or any(
+        isinstance(each, ast.Yield | ast.Raise) or getattr(each, "value", None)
+        for each in ast.walk(node)
+        if isinstance(each, ast.Return | ast.Yield | ast.Raise)
+    )
 
 
 def _recursion(scene: Scene) -> dict[str, Any]:
-    assert isinstance(scene.error, RecursionError)
+    need(isinstance(scene.error, RecursionError))
     code, times = Counter(tb.tb_frame.f_code for tb in scene.own).most_common(1)[0]
     return {"recursive": code.co_qualname if times > 50 else ""}
 
 
 def _length(scene: Scene) -> dict[str, Any]:
-    assert scene.here and type(scene.error) is IndexError
+    need(scene.here and type(scene.error) is IndexError)
     owner = look.value(scene.node.value, scene.frame)
-    assert type(owner) in (list, tuple)
+    need(type(owner) in (list, tuple))
     return {"length": len(owner), "object": ast.unparse(scene.node.value)}
 
 

@@ -14,7 +14,6 @@ from typing import Any
 
 LOOKING = {"shape", "dtype", "device", "type", "rank"}
 """MAX's properties that only look; others add operations to a graph."""
-METHODS = (classmethod, staticmethod)
 
 
 def expression(tb: Any) -> ast.expr:
@@ -75,15 +74,20 @@ def scopes(frame: FrameType) -> tuple[dict[str, Any], ...]:
     return frame.f_locals, frame.f_globals, vars(builtins)
 
 
+def is_a(thing: object, *types: type) -> bool:
+    """As ``isinstance``, which asks an object for its ``__class__``."""
+    return issubclass(type(thing), types)
+
+
 def member(owner: Any, name: str) -> Any:
     """An attribute; of properties only those of MAX that look."""
     static = inspect.getattr_static(owner, name)
-    if isinstance(static, METHODS):
-        return static.__get__(None, owner if isinstance(owner, type) else type(owner))
-    if isinstance(static, FunctionType):
-        bare = isinstance(owner, type | ModuleType)
+    if is_a(static, classmethod, staticmethod):
+        return static.__get__(None, owner if is_a(owner, type) else type(owner))
+    if is_a(static, FunctionType):
+        bare = is_a(owner, type, ModuleType)
         return static if bare else MethodType(static, owner)
-    if hasattr(type(static), "__get__"):
+    if "__get__" in {name for c in type(static).__mro__ for name in vars(c)}:
         if type(owner).__module__.startswith("max.") and name in LOOKING:
             return getattr(owner, name)
         raise LookupError
@@ -101,11 +105,10 @@ def function(node: ast.expr, frame: FrameType) -> Any:
             called = value(node.func, frame)
         case _:
             raise LookupError
-    if isinstance(called, type):
+    if is_a(called, type):
         return inspect.getattr_static(called, "__init__")
-    called = getattr(called, "__func__", called)
-    if isinstance(called, FunctionType):
-        return called
+    if is_a(called, FunctionType, MethodType):
+        return getattr(called, "__func__", called)
     return inspect.getattr_static(type(called), "__call__")
 
 
@@ -120,8 +123,7 @@ def variables(owner: object) -> dict[str, Any]:
 
 def classes(owner: Any) -> tuple[type, ...]:
     """A class and its bases, or those of an object, without ``object``."""
-    is_class = issubclass(type(owner), type)
-    mro: tuple[type, ...] = type.mro(owner) if is_class else type(owner).__mro__
+    mro = type.mro(owner) if is_a(owner, type) else type.mro(type(owner))
     return tuple(each for each in mro if each is not object)
 
 

@@ -1,7 +1,7 @@
 """The process in which the learner's code runs.
 
-``python -m checker.worker.main FD`` reads requests from standard input, one JSON line each,
-and writes answers to the pipe FD. It judges nothing: it loads files, runs probes and
+``python -m checker.worker.main FD`` reads requests from standard input, one JSON line
+each, and writes answers to the pipe FD. It judges nothing: it loads files, runs probes and
 sends back what they answered. What the learner's code prints goes to standard output,
 which is the parent's to show. See ``process.py`` for the other end.
 
