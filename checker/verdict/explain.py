@@ -73,19 +73,26 @@ IMPORTS = {
 
 def explain(error: Mapping[str, Any], file: str) -> Explanation:
     """``error`` is what ``describe`` gave; ``file`` the name of the learner's file."""
-    said = f"{error['type']}: {' '.join(error['message'].split())}"
+    said = f"{error['type']}: {' '.join(error['message'].split())}"[:LONGEST]
     importing = IMPORTS.get(error["facts"].get("name", ""), "")
     facts = {"import": importing, **error["facts"]}
     plain = _plain(error, file)
     shapes = dict(error["shapes"]) if error["type"] in ABOUT_SHAPES else {}
     for row in EXPLANATIONS:
-        if facts.get("raised") and "raised" not in row.facts:
-            continue  # the learner's own words
+        if any(facts.get(name) and name not in row.facts for name in FOREIGN):
+            continue
         if (known := row.match(said, facts)) is not None:
             sentence = _capital(row.sentence.format_map(_brief(known)))
             place = _place(error, definition=row.at_definition)
             return Explanation(row.id, sentence, place, shapes, plain)
     return Explanation("", plain, _place(error), shapes)
+
+
+LONGEST = 1200
+"""Characters of an exception that are compared: no message may take long."""
+FOREIGN = ("raised", "within")
+"""Facts of exceptions that say nothing about the learner's line: a ``raise`` of its own
+words, and a fault that shows within the course's code. Rows have to ask for them."""
 
 
 def _brief(known: Mapping[str, str]) -> dict[str, str]:
@@ -110,7 +117,8 @@ def _place(error: Mapping[str, Any], definition: bool = False) -> Place | None:
 
 
 def _capital(sentence: str) -> str:
-    return sentence[:1].upper() + sentence[1:]
+    first = sentence.partition(" ")[0]
+    return sentence[:1].upper() + sentence[1:] if first.isalpha() else sentence
 
 
 # The exception itself
@@ -214,8 +222,12 @@ def page() -> str:
 def _line(row: Row) -> str:
     says = re.sub(r"<(\w+)>", lambda found: row.like.get(found[1], "…"), row.says[0])
     sentence = _capital(row.sentence.format_map({"way": row.way, **row.like}))
-    cells = (f"`{row.wrote}`", f"`{says.strip()}`", sentence)
+    cells = (_code(row.wrote), _code(says.strip()), sentence)
     return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
+
+
+def _code(text: str) -> str:
+    return f"`` {text} ``" if "`" in text else f"`{text}`"
 
 
 if __name__ == "__main__":

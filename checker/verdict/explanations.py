@@ -156,15 +156,15 @@ FUNCTIONS = lacks(
      'F.where(mask, float("-inf"), x)', ", or add a mask of 0 and -inf"),
     ("cat", "F.cat([x, y], dim=1)", "F.concat([x, y], axis=1)", ""),
     ("linear", "F.linear(x, w)", "x @ w.T",
-     ", or make a Linear(in, out) in __init__ and call it"),
+     ", or create a `Linear(in, out)` in `__init__` and call it"),
     ("embedding", "F.embedding(ids, w)", "F.gather(w, ids, axis=0)",
-     ", or make an Embedding(V, dim=C) in __init__ and call it"),
+     ", or create an `Embedding(V, dim=C)` in `__init__` and call it"),
     ("log_softmax", "F.log_softmax(x, dim=-1)", "F.logsoftmax(x)", ""),
     ("gelu_new", "F.gelu_new(x)", 'F.gelu(x, approximate="tanh")', ""),
     ("bmm", "F.bmm(x, x.transpose(1, 2))", "x @ x.transpose(1, 2)", ""),
     ("einsum", 'F.einsum("btc,bsc->bts", x, x)', "x @ x.transpose(-1, -2)", ""),
     ("scaled_dot_product_attention", "F.scaled_dot_product_attention(q, k, v)", "",
-     "write its steps, `@`, the scale, the mask, F.softmax and `@`"),
+     "write its steps: `@`, the scale, the mask, `F.softmax` and `@`"),
     ("multinomial", "F.multinomial(p, 1)", "rng.choice(len(p), p=p)",
      ", on a NumPy array and with NumPy's generator"),
     ("dropout", "F.dropout(x, 0.1)", "", "leave it out; it is for training only"),
@@ -196,15 +196,15 @@ KEYWORDS = keywords(
     ("keepdims", "F.mean(x, axis=-1, keepdims=True)", "F.mean(x, axis=-1)",
      "MAX always keeps the axis, with length 1, as in"),
     ("eps", "F.layer_norm(x, w1, b1, eps=1e-5)", "F.layer_norm(x, w1, b1, 1e-5)",
-     "it is the fourth, `epsilon`, as in"),
+     "it is the fourth argument, `epsilon`, as in"),
     ("in_features", "Linear(in_features=12, out_features=48)", "Linear(12, 48)",
-     "the two sizes come by position, as in"),
+     "pass the two sizes by position, as in"),
     ("embedding_dim", "Embedding(V, embedding_dim=C)", "Embedding(V, dim=12)",
      "MAX calls it `dim`, as in"),
     ("num_embeddings", "Embedding(num_embeddings=V, embedding_dim=C)",
      "Embedding(V, dim=12)", "the number of rows comes first, as in"),
     ("dtype", "x.to(dtype=DType.float32)", "x.cast(DType.float32)",
-     "another dtype is made by"),
+     "change the dtype with"),
 )  # fmt: skip
 
 
@@ -229,7 +229,8 @@ BY_MAX = r"(max|checker)\..*"
 TENSORS = (
     row("layer-not-called", "F.gelu(self.c_fc)", got("<layer_type>"),
         "`{layer}` is a layer, not a Tensor: call it first, as in `{layer}(x)`.",
-        "F.gelu(self.c_fc(x))", {"layer": "self.c_fc"}, raiser=BY_MAX),
+        "F.gelu(self.c_fc(x))", {"layer": "self.c_fc", "layer_type": "Linear"},
+        raiser=BY_MAX),
     row("layer-attribute", "self.c_fc.cast(DType.float32)",
         "AttributeError: '<type>' object has no attribute '<name>'",
         "`{object}` is a layer ({type}), not a Tensor, and has no `{name}`: "
@@ -251,60 +252,66 @@ TENSORS = (
         "x.shape", {"call": "x.shape", "type": "Shape"},
         call=r".*\.(shape|dtype|device|rank|T|type)", tensor=".+"),
     row("tensor-called", "self.weight(x)", "TypeError: 'Tensor' object is not callable",
-        "`{call}` is a Tensor: it has no call. A product is `@` or `*`.",
+        "`{call}` is a Tensor, which cannot be called. Multiply with `@` or `*`.",
         "self.weight * x", {"call": "self.weight"},
         raiser="learner:.*"),
     row("method-of-f", "x.exp()",
         ("AttributeError: 'Tensor' object has no attribute '<name>'",
          "AttributeError: type object 'Tensor' has no attribute '<name>'"),
-        "A MAX Tensor has no method `{name}`; there is a function: `{elsewhere}(…)`.",
+        "A MAX Tensor has no method `{name}`: use the function, `{elsewhere}(…)`.",
         "F.exp(x)", {"name": "exp", "elsewhere": "F.exp"}),
     row("function-of-tensor", "F.arange(5)",
         f"AttributeError: module '{FUNCTIONAL}' has no attribute '<name>'",
-        "MAX's `F` has no `{name}`; Tensor has it: `{elsewhere}(…)`.",
+        "MAX's `F` has no `{name}`: use `{elsewhere}(…)`.",
         "Tensor.arange(5)", {"name": "arange", "elsewhere": "Tensor.arange"}),
     row("array-to-f", "F.gelu(array)", got("numpy.ndarray", "ndarray"),
-        "MAX wants a Tensor and got a NumPy array: `{way}` makes a Tensor of an "
-        "array.",
+        "MAX wants a Tensor and got a NumPy array: `{way}` turns an array into a "
+        "Tensor.",
         "Tensor.from_dlpack(array)", raiser=BY_MAX),
     row("array-in-operation", "F.tanh(array)", STRONG,
-        "MAX wants a Tensor; `{array}` is a NumPy array: "
-        "`Tensor.from_dlpack({array})` makes a Tensor of it.",
+        "MAX wants a Tensor, and `{array}` is a NumPy array: "
+        "`Tensor.from_dlpack({array})` turns it into a Tensor.",
         "Tensor.from_dlpack(array)", {"array": "array"}, raiser=BY_MAX),
-    row("number-to-f", "F.sqrt(12)", (*got("int", "float"), STRONG),
-        "MAX wants a Tensor; `{number}` is a number. Python computes with numbers, "
-        "as in `{way}`.",
+    row("number-to-f", "F.sqrt(12)", (STRONG, *got("int", "float")),
+        "MAX wants a Tensor, and `{number}` is a number. For numbers use Python's own "
+        "functions, as in `{way}`.",
         "math.sqrt(12)", {"number": "12"}, raiser=BY_MAX),
-    row("list-to-f", "F.softmax([1.0, 2.0])", (*got("list", "tuple", "range"), STRONG),
-        "MAX wants a Tensor; `{list}` is a list or the like. Of numbers, "
-        "`Tensor.constant` makes a Tensor.",
-        "F.softmax(Tensor.constant([1.0, 2.0]))", {"list": "[1.0, 2.0]"},
+    row("list-to-f", "F.gelu([1.0, 2.0])", (*got("list", "tuple", "range"), STRONG),
+        "MAX wants a Tensor, and `{list}` is a list, a tuple or a range. "
+        "`Tensor.constant` turns a list of numbers into a Tensor.",
+        "F.gelu(Tensor.constant([1.0, 2.0]))", {"list": "[1.0, 2.0]"},
         raiser=BY_MAX),
     row("array-returned", "return array",
         "Unusable: <what> is a numpy ndarray, not a MAX Tensor",
-        "{what} is a NumPy array, not a MAX Tensor: `{way}` makes a Tensor of an "
-        "array.",
+        "{what} is a NumPy array, not a MAX Tensor: `{way}` turns an array into a "
+        "Tensor.",
         "Tensor.from_dlpack(array)", {"what": "the result"}),
     row("driver-tensor-returned", "return driver.Tensor.from_dlpack(array)",
         "Unusable: <what> is a max Tensor, not a MAX Tensor",
         "{what} is a tensor of max.driver, not of max.experimental.tensor: "
-        "`Tensor.from_dlpack` makes one of it.",
+        "`Tensor.from_dlpack` turns it into one.",
         "Tensor.from_dlpack(driver.Tensor.from_dlpack(array))", {"what": "the result"}),
     row("list-returned", "return [x]",
         "Unusable: <what> is a builtins <type>, not a MAX Tensor",
         "{what} is a Python {type}, not a MAX Tensor.",
         like={"what": "the result", "type": "list"}),
+    row("none-from-graph", "return None",
+        "TypeError: max.graph.graph.Graph.output() argument after * must be an "
+        "iterable, not NoneType",
+        "A traced function has to return a Tensor, and this one returned None, as a "
+        "function without `return` does.", raiser=BY_MAX),
     row("returned-from-graph", "return 3",
         "TypeError: max.graph.graph.Graph.output() argument after * must be an "
         "iterable, not <type>",
-        "A traced function has to return a Tensor; what it returned is of type {type}.",
+        "A traced function has to return a Tensor, and this one returned a value of "
+        "type {type}.",
         like={"type": "int"},
         raiser=BY_MAX),
-    row("list-called", "[Linear(12, 12), Linear(12, 12)](x)",
+    row("list-called", "layers(x)",
         "TypeError: 'list' object is not callable",
         "`{call}` is a list, which cannot be called: call its elements one after the "
         "other, or put them into `Sequential(*layers)`.",
-        "Sequential(*layers)(x)", {"call": "self.h"}, raiser="learner:.*"),
+        "Sequential(*layers)(x)", {"call": "layers"}, raiser="learner:.*"),
     row("sequential-list", "Sequential(layers)(x)",
         ("TypeError: 'list' object is not callable",
          "TypeError: 'generator' object is not callable",
@@ -313,7 +320,7 @@ TENSORS = (
         "Sequential(*layers)(x)", raiser=r"max\.nn\.module_v3\.sequential:.*"),
     row("tensor-of-array", "Tensor(array)",
         "TypeError: Tensor.__init__() takes 1 positional argument but 2 were given",
-        "`Tensor(…)` makes no tensor of values: write `{way}`, and "
+        "`Tensor(…)` does not take values: write `{way}` for an array, and "
         "`Tensor.constant(…)` for a list of numbers.",
         "Tensor.from_dlpack(array)", callee=r"max Tensor\.__init__"),
     row("from-numpy", "Tensor.from_numpy(array)",
@@ -331,24 +338,24 @@ TENSORS = (
     row("not-contiguous", "Tensor.from_dlpack(array.T)",
         "ValueError: driver tensor's from_dlpack only accepts contiguous arrays. "
         "First call np.ascontiguousarray(array)",
-        "MAX wants an array whose numbers lie in a row, which those of a view like "
-        "`array.T` do not: `{way}` copies them.",
+        "MAX wants an array that is contiguous in memory, which a view like `array.T` "
+        "is not: copy it with `{way}`.",
         "np.ascontiguousarray(array.T)",
         raiser=BY_MAX),
     row("text-in-array", "Tensor.from_dlpack(np.array(tokens))",
         "BufferError: DLPack only supports signed/unsigned integers, float and "
         "complex dtypes.",
-        "This array holds no numbers, so no Tensor can be made of it. Text goes in as "
-        "token ids.",
+        "This array does not hold numbers, so it cannot become a Tensor. Use token "
+        "ids instead of text.",
         raiser=BY_MAX),
     row("text-in-tensor", "Tensor.constant(tokens)", "RecursionError: …",
-        "Text cannot go into a Tensor. Its token ids can, as in `{way}`.",
+        "Text cannot go into a Tensor: use token ids, as in `{way}`.",
         "Tensor.constant([31, 7], dtype=DType.int64)",
         through=r".*max\.graph\.ops\.constant:.*", raiser="(?!learner).*"),
     row("bfloat16-to-numpy", "np.from_dlpack(x.cast(DType.bfloat16))",
         "RuntimeError: Unsupported dtype in DLTensor.",
-        "NumPy cannot read a tensor of this dtype, as it cannot read bfloat16: "
-        "cast it first, `{way}`.",
+        "NumPy cannot read a tensor of this dtype (it cannot read bfloat16, for one): "
+        "cast it first, as in `{way}`.",
         "np.from_dlpack(x.cast(DType.float32))",
         call=r".*\bfrom_dlpack"),
     row("item-assignment", "x[0] = 0",
@@ -364,53 +371,56 @@ TENSORS = (
     row("iterated", "sum(x)",
         "ValueError: Failed to create op 'slice': …rmo.slice stop index <stop> out of "
         "range for dimension size <size> …",
-        "A MAX Tensor cannot be looped over or unpacked, and `{expression}` does that: "
-        "use F's functions, or `np.from_dlpack(x)`.",
+        "A MAX Tensor cannot be looped over or unpacked, as `{expression}` does. Use "
+        "F's functions, or `np.from_dlpack(x)` first.",
         "F.sum(x, axis=0)", {"expression": "sum(x)"},
         expression=r"[^\[]*",
         through=r"max\.experimental\.tensor:Tensor\.__getitem__.*"),
     row("several-elements", "if x > 0: pass", "TypeError: ",
-        "`if`, `max` and `item()` read a Tensor of exactly one element only: pick one, "
-        "or use F's functions, as in `{way}`.",
+        "`if`, `max` and `item()` need a Tensor with exactly one element: index it "
+        "down to one, or use F's functions, as in `{way}`.",
         "F.where(x > 0, x, 0.0)", raiser=r"max\.experimental\.tensor:Tensor\.item"),
     row("tensor-as-number", "float(x)",
         ("TypeError: float() argument must be a string or a real number, not 'Tensor'",
          "TypeError: int() argument must be a string…, not 'Tensor'"),
-        "Python's `float` and `int` cannot read a Tensor. `item()` gives the number of "
-        "a Tensor of one element, as in `{way}`.",
+        "Python's `float` and `int` cannot read a Tensor. For a Tensor with one "
+        "element use `item()`, as in `{way}`.",
         "ids[0, 0].item()", raiser="learner:.*"),
     row("tensor-to-math", "math.sqrt(x)", "TypeError: must be real number, not Tensor",
-        "`math` computes with numbers, F with Tensors: write `{way}`.",
+        "`math` works on numbers and F on Tensors: write `{way}`.",
         "F.sqrt(x)", raiser="learner:.*"),
     row("tensor-to-numpy-function", "np.exp(x)",
         "TypeError: loop of ufunc does not support argument 0 of type Tensor which has "
         "no callable <name> method",
-        "NumPy's functions do not compute with MAX Tensors: use F's, `F.{name}(…)`, or "
-        "`np.from_dlpack(x)` first.",
+        "NumPy's functions do not work on MAX Tensors: use `F.{name}(…)`, or convert "
+        "with `np.from_dlpack(x)` first.",
         "F.exp(x)", {"name": "exp"}, call="np.*|numpy.*"),
     row("tensor-to-numpy", "np.transpose(x, (0, 2, 1))",
-        ("ValueError: matmul: Input operand …", "ValueError: axes don't match array",
+        ("ValueError: axes don't match array", "ValueError: matmul: Input operand …",
          "ValueError: zero-dimensional arrays cannot be concatenated",
          "ValueError: cannot reshape array of size 1 into shape …",
          "ValueError: setting an array element with a sequence.…",
          "TypeError: object of type 'Tensor' has no len()",
          "TypeError: Tensor.…() got an unexpected keyword argument '…'"),
-        "NumPy takes the MAX Tensor `{tensor}` for a single object: hand it "
+        "NumPy sees the MAX Tensor `{tensor}` as a single object: convert it with "
         "`np.from_dlpack({tensor})`, or use F's functions.",
         "np.transpose(np.from_dlpack(x), (0, 2, 1))", {"tensor": "x"},
         call=r"(np|numpy|rng)\..*"),
     row("array-at-tensor", "array @ x", "ValueError: matmul: Input operand 1 …",
-        "NumPy multiplies here and cannot read the Tensor `{tensor}`: write `{way}`.",
+        "NumPy multiplies here, and it cannot read the Tensor `{tensor}`: turn the "
+        "array into a Tensor first, as in `{way}`.",
         "Tensor.from_dlpack(array) @ x.transpose(1, 2)", {"tensor": "x"}, array=".+"),
     row("tensor-to-tokenizer", "tokenizer.decode(ids)",
         ("TypeError: int() argument must be a string…, not 'Tensor'",
          "TypeError: argument 'ids': 'Tensor' object cannot be interpreted as an "
          "integer"),
-        "The tokenizer takes a list of ids, not a MAX Tensor: `{way}`.",
+        "The tokenizer takes a list of ids, not a MAX Tensor: convert it, as in "
+        "`{way}`.",
         "np.from_dlpack(ids)[0].tolist()", raiser=r"transformers\..*"),
     row("batch-to-tokenizer", "tokenizer.decode([[1, 2]])",
         "TypeError: int() argument must be a string…, not 'list'",
-        "The tokenizer takes one list of ids, and got a list of lists: take its row.",
+        "The tokenizer takes one list of ids and got a list of lists: pass one of the "
+        "inner lists.",
         "tokenizer.decode([1, 2])", raiser=r"transformers\..*"),
     row("tensors-of-pytorch", 'tokenizer("a", return_tensors="pt")',
         "ImportError: Unable to convert output to PyTorch tensors format, PyTorch is "
@@ -440,8 +450,8 @@ SIZES = (
     row("axes-in-list", "x.transpose([1, 2])",
         ("TypeError: …transpose() missing … required positional argument…",
          "TypeError: …transpose() takes … positional arguments but … were given"),
-        "`transpose` swaps two axes, and takes these two: `{way}`. Any other order is "
-        "`x.permute([…])`.",
+        "`transpose` swaps two axes and takes them as two arguments, `{way}`. For any "
+        "other order use `x.permute([…])`.",
         "x.transpose(1, 2)", callee=r"max (Tensor\.)?transpose"),
     row("axes-of-another-rank", "x.permute([0, 2])",
         "ValueError: The rank of the input (<rank>) does not match the number of dims "
@@ -461,13 +471,13 @@ SIZES = (
         "ValueError: Split sizes must sum to dimension value; x.shape[axis]=Dim(<size>)"
         " != sum(sizes=<sizes>)",
         "The sizes {sizes} do not add up to {size}, the length of the axis that is "
-        "cut. F.split cuts along axis 0 unless told: `{way}`.",
+        "cut. F.split cuts along axis 0 unless told otherwise: `{way}`.",
         "F.split(x, [4, 4, 4], axis=-1)", {"sizes": "[4, 4, 4]", "size": "2"},
         raiser=BY_MAX),
     row("chunk-sizes", "F.chunk(x, 3)",
         "ValueError: chunk: chunks=<count> must statically divide x.shape[axis]=…",
         "The axis does not divide into {count} equal parts. F.chunk cuts along axis 0 "
-        "unless told: `{way}`.",
+        "unless told otherwise: `{way}`.",
         "F.chunk(x, 3, axis=-1)", {"count": "3"},
         raiser=BY_MAX),
     row("concat-without-list", "F.concat(x, y)",
@@ -478,12 +488,14 @@ SIZES = (
         through=r".*Tensor\.__getitem__.*"),
     row("concat-ranks", "F.concat([x, ids], axis=1)",
         "ValueError: Concat inputs must all have the same rank. …",
-        "F.concat joins Tensors with the same number of axes; these differ in it.",
+        "F.concat joins Tensors with the same number of axes; these have different "
+        "numbers.",
         "F.concat([ids, ids], axis=1)",
         raiser=BY_MAX),
     row("concat-dtypes", "F.concat([x, x.cast(DType.float64)])",
         "ValueError: Failed to create op 'concat': …differing dtype from…",
-        "F.concat joins Tensors of one dtype; these differ in it: cast one of them.",
+        "F.concat joins Tensors of one dtype; these have different ones: cast one of "
+        "them.",
         "F.concat([x, x.cast(DType.float32)])",
         raiser=BY_MAX),
     row("slice-beyond", "x[:, -7:]",
@@ -518,8 +530,9 @@ SIZES = (
         "F.gather(self.c_fc.weight, ids, axis=0)",
         raiser=BY_MAX),
     row("softmax-axis", "F.softmax(x, axis=1)",
-        "RuntimeError: softmax not supported on non-inner axis yet",
-        "On a CPU, MAX 25.7 has F.softmax along the last axis only.",
+        ("RuntimeError: softmax not supported on non-inner axis yet",
+         "ValueError: softmax not supported on non-inner axis yet"),
+        "On a CPU, MAX 25.7 computes F.softmax along the last axis only.",
         "F.softmax(x.transpose(1, 2)).transpose(1, 2)",
         raiser=BY_MAX),
     row("axis-out-of-range", "x.mean(5)",
@@ -533,7 +546,7 @@ SIZES = (
         ("TypeError: '<' not supported between instances of 'tuple' and 'int'",
          "TypeError: '<' not supported between instances of 'list' and 'int'",
          "TypeError: '<' not supported between instances of 'NoneType' and 'int'"),
-        "MAX reduces along one axis, given as an int.",
+        "MAX reduces along one axis at a time, given as an int.",
         "F.mean(x, axis=-1)", raiser=r"max\.graph\.ops\.reduction:.*"),
     row("range-like", "Tensor.range_like(ids)",
         ("AttributeError: '…' object has no attribute 'to_device'",
@@ -547,31 +560,32 @@ SIZES = (
         "x.reshape([B, T, 24 // 2])", {"value": "12.0"}, raiser=BY_MAX),
     row("size-not-int", "Linear(config, 12)",
         "TypeError: Unsupported dimension type … (<class '<type>'>)",
-        "A size has to be an int, and what is given is of type {type}.",
+        "A size has to be an int, not a value of type {type}.",
         "Linear(config.n_embd, 12)", {"type": "GPT2Config"}, raiser=BY_MAX),
     row("size-as-text", 'Linear("12", 12)',
         "ValueError: Invalid name for symbolic dimension",
-        "A text among the sizes is the name of a symbolic dimension, and this one is "
-        "no name: write a number without quotes.",
+        "A text among the sizes names a symbolic dimension, and this text is not a "
+        "valid name. For a number leave out the quotes.",
         "Linear(12, 12)",
         raiser=BY_MAX),
     row("dim-needs-int", "math.sqrt(C)", DIM_TO_INT,
-        "`{static}` is a Dim, as all sizes in `shape` are; what is wanted is an int, "
-        "`int({static})`.",
+        "`{static}` is a Dim, as all sizes in `shape` are, and an int is wanted here: "
+        "write `int({static})`.",
         "math.sqrt(int(C))", {"static": "C"}),
     row("dim-without-number", "range(T)", DIM_TO_INT,
-        "`{symbolic}` is a size that has no number while a graph is traced: what needs "
-        "one, as `{expression}` does, cannot be traced.",
+        "`{symbolic}` has no number while a graph is traced, and `{expression}` needs "
+        "one. MAX's own functions take `{symbolic}` as it is.",
         "Tensor.arange(T)", {"symbolic": "T", "expression": "range(T)"}),
     row("dim-for-int", "np.zeros(x.shape)", DIM_TO_INT,
-        "The sizes in `shape` are Dims: here they have to be ints, as `int(…)` makes "
-        "them.",
+        "The sizes in `shape` are Dims, and ints are wanted here: turn each into one "
+        "with `int(…)`.",
         "np.zeros([int(n) for n in x.shape])"),
     row("chunk-in-graph", "F.chunk(x, 3)",
         "TypeError: int(Dim('<dim>')): Int conversions only supported for static dims",
-        "F.chunk cuts along axis 0 unless told, and here that is {dim}, which has no "
-        "number while a graph is traced: `{way}`.",
-        "F.chunk(x, 3, axis=-1)", {"dim": "batch"}, expression=r"F\.chunk\(\w+, \d+\)"),
+        "F.chunk cuts along axis 0 unless told otherwise, and axis 0 is {dim} here, "
+        "which has no number while a graph is traced: `{way}`.",
+        "F.chunk(x, 3, axis=-1)", {"dim": "batch"},
+        expression=r"F\.chunk\([^,]*, \w+\)"),
     row("condition-in-graph", "if x > 0: pass",
         "TypeError: int(Dim('…')): Int conversions only supported for static dims",
         "A graph is being traced here, in which Tensors have no values yet: `if` and "
@@ -579,73 +593,99 @@ SIZES = (
         "F.where(x > 0, x, 0.0)", through=r".*Tensor\.item .*"),
     row("symbolic-int", "int(T)",
         "TypeError: int(Dim('<dim>')): Int conversions only supported for static dims",
-        "The size {dim} has no number while a graph is traced, and "
-        "`{expression}` needs one: hand the size itself to MAX.",
+        "The size {dim} has no number while a graph is traced, and `{expression}` "
+        "needs one. MAX's own functions take the size as it is.",
         "Tensor.ones([T])", {"dim": "seqlen", "expression": "int(T)"},
         raiser=BY_MAX),
     row("symbolic-compared", "x if T > 3 else y",
         ("TypeError: '…' not supported between instances of 'SymbolicDim' and '…'",
          "TypeError: '…' not supported between instances of '…' and 'SymbolicDim'",
          "TypeError: '…' not supported between instances of 'AlgebraicDim' and '…'"),
-        "A size that has no number while a graph is traced cannot be compared."),
+        "While a graph is traced this size has no number, so it cannot be compared."),
     row("dim-in-float-arithmetic", "C ** 0.5", tuple(
             f"TypeError: unsupported operand type(s) for …: {operands}"
             for dim in ("StaticDim", "SymbolicDim", "AlgebraicDim")
             for operands in (f"'{dim}' and '…'", f"'…' and '{dim}'")
         ),
-        "A size out of `shape` is a Dim and knows `+`, `-`, `*` and `//` with ints "
-        "only. `int(…)` makes a number of one that has one.",
+        "A size from `shape` is a Dim, and a Dim knows `+`, `-`, `*` and `//` with "
+        "ints only. If the size is a number, `int(…)` turns it into an int.",
         "int(C) ** 0.5"),
     row("dim-divides-tensor", "x / C",
         "ValueError: Failed to create op '…': …Unsafe cast from si64 to f64. …",
-        "`{static}` is a Dim, which counts as an int64 Tensor in arithmetic: "
-        "`int({static})` makes a number of it.",
+        "`{static}` is a Dim, which MAX takes for an int64 Tensor here: "
+        "`int({static})` turns it into a number.",
         "x / int(C)", {"static": "C"},
         raiser=BY_MAX),
     row("dim-outside-graph", "B * T", "RuntimeError: No active MLIR context",
-        "Arithmetic on sizes needs a graph: `@F.functional` above the function gives "
-        "it one. Sizes that are numbers can be read with `int(…)`.",
+        "Arithmetic on sizes needs a graph. `@F.functional` above the function "
+        "provides one; or turn the sizes into ints with `int(…)`.",
         "int(B) * int(T)", raiser=r"max\.graph\.dim:.*"),
+    row("compiled-for-another-rank", "compiled(x)",
+        "ValueError: Rank mismatch: expected a tensor of rank <want> at position … but "
+        "got a tensor of rank <rank> instead.",
+        "The compiled model takes a Tensor with {want} axes and got one with {rank}.",
+        "compiled(x[0])", {"want": "2", "rank": "3"}, raiser=BY_MAX),
+    row("compiled-for-another-dtype", "compiled(array[0].astype(np.int64))",
+        "ValueError: DType mismatch: expected <want> at position … but got <dtype> "
+        "instead.",
+        "The compiled model takes a Tensor of {want} and got one of {dtype}: cast it.",
+        "compiled(x[0])", {"want": "si64", "dtype": "si32"}, raiser=BY_MAX),
     row("values-in-graph", "np.from_dlpack(x)",
         "TypeError: Can't realize symbolic tensors in graph compilation.",
         "A graph is being traced here, in which Tensors have no values yet: NumPy, "
         "`item()` and `float()` cannot read them. F's functions can.",
         raiser=BY_MAX),
     row("array-in-graph", "np.array(x)", "TypeError: iteration over a 0-d array",
-        "A traced function has to return a Tensor; what it returned is a NumPy array "
-        "of one object. NumPy cannot read Tensors while a graph is traced.",
+        "A traced function has to return a Tensor, and this one returned a NumPy "
+        "array. NumPy cannot read Tensors while a graph is traced.",
         "x", raiser=r"max\.nn\.module_v3\.module:Module\.compile"),
     row("layer-made-in-graph", "Linear(12, 12)(x)",
         "RuntimeError: No seed set! Set with `ops.random.set_seed`.",
-        "A graph being traced cannot draw random numbers, as a new layer does: make "
-        "layers in `__init__`, call them in `__call__`.",
-        "self.c_fc(x)", traced="yes"),
+        "No random numbers can be drawn while a graph is traced, and a new layer "
+        "draws some: create layers in `__init__` and call them in `__call__`.",
+        "self.c_fc(x)", traced="yes", within=".*"),
     row("parameter-made-in-graph", "self.y = x + 1", "KeyError: '<name>'",
-        "`self.{name}` is assigned while the graph is traced, and so becomes a new "
+        "`self.{name}` is assigned while a graph is traced, which makes it a new "
         "parameter: keep the Tensor in a local variable.",
         "x + 1", {"name": "y"}, through=r".*Module\._mapped_parameters.*"),
     row("tensor-of-another-graph", "x + CONSTANT",
         "ValueError: Failed to create op '…': …dimension at axis … (value <m>) and …"
         "dimension at axis … (value <m>) are neither…",
-        "Both sizes are {m}, but one of the Tensors is not part of the graph being "
-        "traced: keep it as an attribute of a module, which makes it a parameter.",
-        "x + self.weight", {"m": "12"}, traced="yes"),
+        "Both sizes are {m}, but one of the Tensors does not belong to the graph "
+        "being traced: make it an attribute of a Module, so that it is a parameter.",
+        "x + self.weight", {"m": "12"},
+        traced="yes", within=".*"),
+    row("operand-of-another-graph", "F.layer_norm(x, CONSTANT, CONSTANT, 1e-5)",
+        "TypeError: mo.…: Operand … is constrained to be on device <device> but has "
+        "device <device>.…",
+        "One of these Tensors does not belong to the graph being traced. It has to be "
+        "an attribute of a Module, or of a layer that is an attribute of one. A plain "
+        "list hides its layers; `Sequential` does not.",
+        "F.layer_norm(x, self.weight, self.weight, 1e-5)",
+        traced="yes", within=".*"),
 )  # fmt: skip
 
 ARGUMENTS = (
     row("selfless", "def _merge_heads(tensor): …",
         ("TypeError: <function>() takes … but … given",
          "TypeError: <function>() got multiple values for argument '…'"),
-        "The first parameter of a method is `self`, and the `def` of `{function}` "
-        "lacks it.",
+        "`{function}` is a method without `self`: it has to be the first parameter of "
+        "its `def`.",
         like={"function": "GPT2Attention._merge_heads"},
         callee="learner .*", selfless="yes"),
     row("self-twice", "self._merge(self, x)",
         "TypeError: …() takes … positional arguments but … were given",
-        "Python hands `self` on by itself in `{call}(…)`: leave it out of the "
+        "Python passes `self` by itself in `{call}(…)`: leave it out of the "
         "arguments.",
         "self._merge(x)", {"call": "self._merge"},
         callee="learner .*", expression=r"self\.\w+\(self\b.*"),
+    row("arguments-exchanged", "GPT2MLP(config, 48)",
+        ("AttributeError: …", "TypeError: …"),
+        "`{swapped}` is passed as `{parameter}` of `{usage}`.",
+        "GPT2MLP(48, config)",
+        {"swapped": "config", "parameter": "intermediate_size",
+         "usage": "GPT2MLP(intermediate_size, config)"},
+        within=".+"),
     row("embedding-by-position", "Embedding(V, C)",
         "TypeError: Embedding.__init__() takes 2 positional arguments but 3 were given",
         "Embedding takes the number of features by name: `{way}`.",
@@ -656,28 +696,32 @@ ARGUMENTS = (
         "Embedding(V, dim=12)", raiser=r"max\.nn\..*"),
     row("by-name-only", "LayerNorm(12, 1e-5)",
         "TypeError: <function>() takes …positional argument… but … given",
-        "What is behind `*` in `{takes}` is passed by name, as in `name=value`: "
+        "Arguments after the `*` in `{takes}` are passed by name, as in `name=value`: "
         "{keywords}.",
         "LayerNorm(12, eps=1e-5)",
-        {"takes": "LayerNorm(dim, *, eps)", "keywords": "eps"}),
+        {"takes": "LayerNorm(dim, *, eps=1e-05)", "keywords": "eps"}),
     row("layer-norm-arguments", "F.layer_norm(x, [12])", "TypeError: layer_norm() …",
         "F.layer_norm takes four arguments: the input, gamma (the weight), beta (the "
         "bias) and epsilon. `{way}`.",
         "F.layer_norm(x, w1, b1, 1e-5)", callee="max layer_norm"),
     row("unexpected-keyword", "Linear(12, 12, use_bias=False)",
         "TypeError: <function>() got an unexpected keyword argument '<keyword>'",
-        "There is no argument `{keyword}` in `{takes}`.",
+        "`{takes}` has no argument `{keyword}`.",
         "Linear(12, 12, bias=False)",
-        {"keyword": "use_bias", "takes": "Linear(in_dim, out_dim, *, bias)"}),
-    row("arguments", "Linear(12)",
+        {"keyword": "use_bias", "takes": "Linear(in_dim, out_dim, *, bias=True)"}),
+    row("argument-missing", "Linear(12)",
+        "TypeError: <function>() missing … required …argument…: <missing>",
+        "`{takes}` is called without {missing}.",
+        "Linear(12, 12)",
+        {"takes": "Linear(in_dim, out_dim, *, bias=True)", "missing": "out_dim"}),
+    row("arguments", "self._merge(x, y)",
         ("TypeError: <function>() takes … but … given",
-         "TypeError: <function>() missing … required …",
          "TypeError: <function>() got multiple values for argument …"),
         "The arguments do not fit `{takes}`.",
-        "Linear(12, 12)", {"takes": "Linear(in_dim, out_dim, *, bias)"}),
+        "self._merge(x)", {"takes": "Layer._merge(x)"}),
     row("dtype-of-max", "Tensor.ones([2], dtype=np.float32)",
-        ("AttributeError: '…' object has no attribute 'size_in_bits'",
-         "AttributeError: type object '…' has no attribute 'size_in_bits'"),
+        ("AttributeError: type object '…' has no attribute 'size_in_bits'",
+         "AttributeError: '…' object has no attribute 'size_in_bits'"),
         "A dtype is one of MAX's own, as in `{way}`.",
         "Tensor.ones([2], dtype=DType.float32)", raiser=BY_MAX),
     row("cast-to", "x.cast(np.float32)",
@@ -696,7 +740,7 @@ ARGUMENTS = (
         raiser=r"max\..*|enum:.*"),
     row("to-dtype", "x.to(DType.float32)",
         "AttributeError: 'DType' object has no attribute 'label'",
-        "`to` moves a Tensor to a device; another dtype is made by `{way}`.",
+        "`to` moves a Tensor to a device. Change its dtype with `{way}`.",
         "x.cast(DType.float32)",
         raiser=BY_MAX),
     row("gelu-approximation", 'F.gelu(x, approximate="new")',
@@ -705,14 +749,20 @@ ARGUMENTS = (
         'F.gelu(x, approximate="tanh")', raiser=BY_MAX),
     row("epsilon-not-a-number", "F.layer_norm(x, w1, b1, None)",
         ("TypeError: '<=' not supported between instances of '<type>' and 'int'",),
-        "The epsilon of F.layer_norm has to be a number; what is given is of type "
-        "{type}.",
+        "The epsilon of F.layer_norm has to be a number, not a value of type {type}.",
         "F.layer_norm(x, w1, b1, 1e-5)", {"type": "NoneType"},
         raiser=r"max\.graph\.ops\.layer_norm:layer_norm"),
+    row("text-for-number", '"3" < len(layers)',
+        ("TypeError: '…' not supported between instances of 'str' and 'int'",
+         "TypeError: '…' not supported between instances of 'int' and 'str'",
+         "TypeError: 'str' object cannot be interpreted as an integer"),
+        "A text (str) cannot be used as a number: `int(…)` turns a text of digits into "
+        "one.",
+        'int("3") < len(layers)', within=".*"),
     row("number-called", "config.n_embd(3)",
         ("TypeError: 'int' object is not callable",
          "TypeError: 'float' object is not callable"),
-        "`{call}` is a number, which cannot be called. A product is `*`.",
+        "`{call}` is a number, which cannot be called. Multiply with `*`.",
         "config.n_embd * 3", {"call": "config.n_embd"}, raiser="learner:.*"),
 )  # fmt: skip
 
@@ -720,34 +770,33 @@ NUMPY = (
     row("probabilities-sum", "rng.choice(3, p=np.array([0.5, 0.6, 0.1]))",
         ("ValueError: Probabilities do not sum to 1.…",
          "ValueError: probabilities do not sum to 1"),
-        "NumPy wants probabilities, as a softmax gives them, that sum to 1 more "
-        "exactly than float32 adds up: in float64, divide them by their sum.",
+        "NumPy needs probabilities, as softmax gives them, that sum to 1 more exactly "
+        "than float32 can: divide them by their sum in float64.",
         "rng.choice(3, p=np.array([2, 3, 5]) / 10)",
         raiser=r"numpy\..*"),
     row("probabilities-axes", "rng.choice(3, p=np.array([[0.5, 0.25, 0.25]]))",
         ("ValueError: p must be 1-dimensional",
          "ValueError: 'p' must be 1-dimensional"),
-        "NumPy draws from one vector of probabilities, and `p` has more axes: take the "
-        "row of one position.",
+        "NumPy draws from one vector of probabilities, and `p` has more axes: index "
+        "it down to one row.",
         raiser=r"numpy\..*"),
     row("one-more-axis", "np.append(array, [1], axis=-1)",
         "ValueError: all the input arrays must have same number of dimensions, …",
-        "NumPy joins arrays with the same number of axes: put the new one into as many "
-        "brackets, as in `{way}`.",
+        "NumPy joins arrays with the same number of axes: put the new element into as "
+        "many brackets, as in `{way}`.",
         "np.append(np.ones((1, 3)), [[1]], axis=1)"),
     row("array-as-number", "int(array)",
         ("TypeError: only 0-dimensional arrays can be converted to Python scalars",
          "TypeError: only length-1 arrays can be converted to Python scalars"),
-        "`{expression}` takes an array of no axes, a single number: index the array "
+        "`{expression}` needs an array with no axes, a single number: index the array "
         "down to one element.",
         "int(array[0, 0, 0])", {"expression": "int(array)"}),
     row("weights-unread", "self.c_fc.load_state_dict(more)",
         "ValueError: load_state_dict did not read some weights: {<names>}",
-        "The module has no parameters of these names: {names}.",
+        "The module has no parameters with these names: {names}.",
         like={"names": "'ln_1.weight'"}, raiser=r"max\.nn\.module_v3\.module:.*"),
     row("weights-missing", "self.c_fc.load_state_dict({})", "KeyError: '<name>'",
-        "`load_state_dict` wants all parameters at once, and `{name}` is not "
-        "among them.",
+        "`load_state_dict` needs all parameters in one call, and `{name}` is missing.",
         like={"name": "weight"}, raiser=r"max\.nn\.module_v3\.module:.*lookup"),
     row("key-misspelt", 'state["wte.wieght"]', "KeyError: …",
         "There is no `{name}` in `{object}`; there is `{near}`.",
@@ -757,8 +806,8 @@ NUMPY = (
 PYTHON = (
     row("raise-left", 'raise NotImplementedError("merge the heads")',
         "NotImplementedError: …",
-        "There is code in this hole, and the `raise` is still there: "
-        "delete line {delete}.",
+        "This hole has code in it, but its `raise` is still there: delete line "
+        "{delete}.",
         like={"delete": "48"}, raised=".*"),
     row("no-torch", "import torch",
         ("ModuleNotFoundError: No module named 'torch…",
@@ -767,10 +816,10 @@ PYTHON = (
         "PyTorch is not part of the course: the layers are in max.nn.module_v3, the "
         "functions in max.experimental.functional (F).",
         "F.softmax(x)"),
-    row("none-returned", "y + self._merge_heads(x)",
+    row("none-returned", "F.gelu(self._merge_heads(x))",
         (*got("NoneType"), "…Error: …'NoneType'…"),
-        "Something is None here, and `{silent}` has no `return`: what is used as its "
-        "result is None.",
+        "Something is None here, and `{silent}`, whose result is used, has no "
+        "`return`.",
         like={"silent": "_merge_heads"}),
     row("none-operand", "F.gelu(nothing)", (*got("NoneType"), "…Error: …'NoneType'…"),
         "`{none}` is None here. A function that ends without `return` gives None.",
@@ -778,10 +827,11 @@ PYTHON = (
     row("owner-forgotten", "weight * x", "NameError: name '<name>' is not defined",
         "`{name}` is not defined; there is `{found}`.",
         "self.weight * x", {"name": "weight", "found": "self.weight"}),
-    row("import-missing", "GPT2MLP(12, config)",
+    row("import-missing", "GPT2Attention(config)",
         "NameError: name '<name>' is not defined",
         "`{name}` is not defined: add `{import}` at the top of the file.",
-        like={"name": "F", "import": "from max.experimental import functional as F"}),
+        like={"name": "GPT2Attention",
+              "import": "from attention import GPT2Attention"}),
     row("name-misspelt", "Tensr.ones([2])", "NameError: name '<name>' is not defined",
         "`{name}` is not defined; there is `{near}`.",
         like={"name": "Tensr", "near": "Tensor"}),
@@ -825,12 +875,12 @@ PYTHON = (
         "`{recursive}` keeps calling itself.", like={"recursive": "GPT2MLP.__call__"}),
     row("memory", "np.ones((10**6, 10**6))",
         ("MemoryError: …", "…Error: Unable to allocate …"),
-        "There is not enough memory for what is asked for here."),
+        "There is not enough memory for this."),
     row("ends-the-program", "sys.exit(1)", ("SystemExit: …", "KeyboardInterrupt: …"),
         "This ends the program, so nothing after it runs.", raised=".*"),
     row("indentation", "  return x",
         ("IndentationError: <problem> (…)", "TabError: <problem> (…)"),
-        "The indentation is not Python's: {problem}.",
+        "The indentation is wrong: {problem}.",
         like={"problem": "unindent does not match any outer indentation level"}),
     row("not-python", "return self.c_fc(x", "SyntaxError: <problem> (…)",
         "This is not valid Python: {problem}.",

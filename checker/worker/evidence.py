@@ -4,6 +4,7 @@ A fact is a text under a name; one that does not apply or cannot be found out is
 
 raiser      where it was raised: "max.graph.shape:Shape.__init__", "learner:GPT2MLP.…"
 through     the functions between the learner's line and that place, which included
+within      the course's own function below the learner's line where it went wrong
 raised      "yes" where it was raised by a ``raise`` of the learner's
 traced      "yes" inside ``Module.compile``, where tensors have no values
 expression  the source that failed, and ``call`` the function called in it
@@ -13,6 +14,8 @@ layer, array, tensor, list, text, number, none, static, symbolic
 callee      the function whose arguments do not fit, as "owner name"; ``takes`` is how
             it is called, ``keywords`` what it takes by name only, and ``selfless`` is
             "yes" where it is a method without ``self``
+swapped     an argument that is given as ``parameter``, though another parameter of
+            ``usage`` bears its name
 name        what is not there (a name, attribute, key, import); ``object`` in what, and
             ``kind`` the class of that; ``near`` a like name that is there, ``has`` the
             attributes there are, ``found`` and ``elsewhere`` where the name is, and
@@ -31,9 +34,9 @@ import linecache
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import FrameType, FunctionType, ModuleType
+from types import FrameType, ModuleType
 from typing import Any
 
 from checker.worker import look
@@ -99,12 +102,11 @@ class Scene:
         layer = any((c.__module__, c.__name__) == (MODULE, "Module") for c in mro)
         return f"layer {mro[0].__name__}" if layer else named
 
-    def called(self) -> FunctionType:
+    def called(self) -> Any:
         """The function whose arguments do not fit: the message begins with its name."""
         tb = self.all[-1]
         function = look.function(look.expression(tb), tb.tb_frame)
-        if not self.message.startswith(f"{function.__qualname__}() "):
-            raise LookupError
+        need(self.message.startswith(f"{function.__qualname__}() "))
         return function
 
     def definition(self) -> list[Any]:
@@ -144,12 +146,16 @@ def need(condition: object) -> None:
 def _where(scene: Scene) -> dict[str, Any]:
     places = [scene.place(tb) for tb in scene.all]
     below = scene.all.index(scene.own[-1]) + 1 if scene.own else 0
+    course = [
+        place for place in places[below:] if place.partition(":")[0] in scene.files
+    ]
     code, at = scene.all[-1].tb_frame.f_code.co_code, scene.all[-1].tb_lasti
     raised = scene.here and dis.opname[code[at]] == "RAISE_VARARGS"
     return {
         "raiser": places[-1],
         "through": " ".join(list(dict.fromkeys(places[below:]))[-12:]),
         "raised": "yes" if raised else "",
+        "within": course[0] if scene.own and course else "",
         "traced": "yes" if f"{MODULE}:Module.compile" in places else "",
     }
 
@@ -196,18 +202,55 @@ def _sort(scene: Scene, node: ast.expr) -> str:
 def _arguments(scene: Scene) -> dict[str, Any]:
     function = scene.called()
     parameters = inspect.signature(function).parameters
-    names = [name for name in parameters if name not in SELF]
-    by_name = [n for n in names if parameters[n].kind is inspect.Parameter.KEYWORD_ONLY]
-    shown = [*names[: len(names) - len(by_name)], *["*"] * bool(by_name), *by_name]
-    *_, owner, name = ("", *function.__qualname__.split("."))
-    method = owner not in ("", "<locals>")
-    called = owner if name == "__init__" else f"{owner}.{name}" if method else name
+    method = _owner(function) not in ("", "<locals>")
     return {
         "callee": f"{scene.owner(function.__module__)} {function.__qualname__}",
-        "takes": f"{called}({', '.join(shown)})",
-        "keywords": ", ".join(by_name),
+        "takes": _usage(function),
+        "keywords": ", ".join(_by_name(parameters)),
         "selfless": "yes" if method and next(iter(parameters), "") not in SELF else "",
     }
+
+
+def _owner(function: Any) -> str:
+    """The class that a function is defined in, "" or "<locals>" for none."""
+    return str(("", *function.__qualname__.split("."))[-2])
+
+
+def _by_name(parameters: Mapping[str, inspect.Parameter]) -> list[str]:
+    only = inspect.Parameter.KEYWORD_ONLY
+    return [name for name, each in parameters.items() if each.kind is only]
+
+
+def _usage(function: Any) -> str:
+    """How a function is called: "LayerNorm(dim, *, eps=1e-05)"."""
+    parameters = inspect.signature(function).parameters
+    by_name, owner = _by_name(parameters), _owner(function)
+    shown = {name: _shown(parameter) for name, parameter in parameters.items()}
+    names = [shown[name] for name in parameters if name not in (*SELF, *by_name)]
+    star = ["*", *(shown[name] for name in by_name)] if by_name else []
+    method = f"{owner}." if owner not in ("", "<locals>") else ""
+    name = owner if function.__name__ == "__init__" else method + function.__name__
+    return f"{name}({', '.join([*names, *star])})"
+
+
+def _shown(parameter: inspect.Parameter) -> str:
+    """A parameter, with its default where that is a plain value."""
+    if parameter.default is inspect.Parameter.empty:
+        return parameter.name
+    plain = type(parameter.default) in (bool, int, float, str, type(None))
+    return f"{parameter.name}={repr(parameter.default)[:24] if plain else '…'}"
+
+
+def _exchanged(scene: Scene) -> dict[str, Any]:
+    """An argument that bears the name of another parameter than its own."""
+    function = look.function(scene.node, scene.frame)
+    need(scene.owner(function.__module__) in ("learner", "course"))
+    parameters = [p for p in inspect.signature(function).parameters if p != "self"]
+    for parameter, argument in zip(parameters, scene.node.args, strict=False):
+        name = ast.unparse(argument)
+        if name != parameter and name in parameters:
+            return {"swapped": name, "parameter": parameter, "usage": _usage(function)}
+    return {}
 
 
 def _unknown(scene: Scene) -> dict[str, Any]:
@@ -315,7 +358,7 @@ def _silent(scene: Scene) -> dict[str, Any]:
     nodes = list(ast.walk(ast.parse(source)))
     alone = [node.value for node in nodes if isinstance(node, ast.Expr)]
     used = {_name(node) for node in nodes if node not in alone}
-    used &= set(scene.frame.f_code.co_names)
+    used &= {name for tb in scene.own for name in tb.tb_frame.f_code.co_names}
     defined = [n for n in nodes if isinstance(n, ast.FunctionDef | ast.ClassDef)]
     silent = [node.name for node in defined if node.name in used and not _returns(node)]
     others = [node.name for node in defined if _returns(node)]
@@ -352,6 +395,7 @@ def _length(scene: Scene) -> dict[str, Any]:
 
 
 FINDERS: tuple[Callable[[Scene], dict[str, Any]], ...] = (
-    *(_where, _written, _operands, _arguments, _unknown, _attribute, _key, _import),
+    *(_where, _written, _operands, _arguments, _exchanged, _unknown, _attribute),
+    *(_key, _import),
     *(_hole, _silent, _recursion, _length),
 )

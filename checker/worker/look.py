@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from types import FrameType, FunctionType, MethodType, ModuleType
 from typing import Any
 
+from checker.worker.probe import Learner
+
 LOOKING = {"shape", "dtype", "device", "type", "rank"}
 """MAX's properties that only look; others add operations to a graph."""
 
@@ -62,6 +64,8 @@ def value(node: ast.expr, frame: FrameType) -> Any:
                     return scope[node.id]
         case ast.Attribute():
             return member(value(node.value, frame), node.attr)
+        case ast.Call(func=ast.Name(id="attribute" | "getattr"), args=[owner, name]):
+            return member(value(owner, frame), value(name, frame))  # in a probe
         case ast.Subscript():
             owner = value(node.value, frame)
             if type(owner) in (list, tuple, dict) or type(owner).__name__ == "Shape":
@@ -81,6 +85,8 @@ def is_a(thing: object, *types: type) -> bool:
 
 def member(owner: Any, name: str) -> Any:
     """An attribute; of properties only those of MAX that look."""
+    if type(owner) is Learner:
+        return vars(vars(owner)["_module"])[name]
     static = inspect.getattr_static(owner, name)
     if is_a(static, classmethod, staticmethod):
         return static.__get__(None, owner if is_a(owner, type) else type(owner))

@@ -40,6 +40,7 @@ from max.nn.module_v3 import Embedding, Linear, Module, Sequential
 from causal import causal_mask
 from config import GPT2Config
 from layernorm import LayerNorm
+from mlp import GPT2MLP
 
 from max import driver
 
@@ -74,6 +75,10 @@ STATEMENTS
 """The learner's file, but for the statements, which are one mistake."""
 
 MAKES_LAYERS = "        layers = [Linear(12, 12), Linear(12, 12)]\n"
+COMPILES = """
+        x12 = TensorType(DType.float32, ("batch", 12), device=CPU())
+        compiled = self.c_fc.compile(x12)
+"""
 LOADS = f"""
         from transformers import GPT2Tokenizer
         tokenizer = GPT2Tokenizer.from_pretrained({str(ROOT / "models/austen")!r})
@@ -83,6 +88,7 @@ TRACED = {
     "returned-from-graph", "dim-without-number", "chunk-in-graph", "condition-in-graph",
     "symbolic-int", "symbolic-compared", "values-in-graph", "array-in-graph",
     "layer-made-in-graph", "parameter-made-in-graph", "tensor-of-another-graph",
+    "operand-of-another-graph", "none-from-graph",
 }  # fmt: skip
 """Rows about what goes wrong only while a graph is traced."""
 
@@ -175,13 +181,14 @@ ALSO = (
     ("embedding-without-dim", "Embedding(28)"),
     ("by-name-only", "Linear(12, 12, False)"),
     ("by-name-only", "causal_mask(5, 0, DType.float32, CPU())"),
-    ("arguments", "causal_mask(5, 0)"),
+    ("argument-missing", "causal_mask(5, 0)"),
     ("arguments", "self._merge(x, 1)"),
-    ("arguments", "F.where(mask, x)"),
-    ("arguments", "LayerNorm()"),
+    ("argument-missing", "F.where(mask, x)"),
+    ("argument-missing", "LayerNorm()"),
     ("unexpected-keyword", "LayerNorm(12, epsilon=1e-5)"),
     ("layer-norm-arguments", "F.layer_norm(x, [12], w1, b1, 1e-5)"),
     ("layer-norm-arguments", "F.layer_norm(x, w1, b1)"),
+    ("text-for-number", "range('3')"),
     ("dtype-of-max", 'Tensor.ones([2], dtype="float32")'),
     ("dtype-of-max", "Tensor.ones([2], dtype=float)"),
     ("cast-to", 'F.cast(x, "float32")'),
@@ -203,7 +210,7 @@ ALSO = (
     ("import-misspelt", "from config import GPT2Conf"),
     ("import-elsewhere", "from max.nn.module_v3 import LayerNorm"),
     ("key-misspelt", 'state["wte.weights"]'),
-    ("list-called", "layers(x)"),
+    ("list-called", "(layers)(x)"),
     ("sequential-list", "Sequential(each for each in layers)(x)"),
     ("property-called", "x.T()"),
     ("memory", "[0] * 10**15"),
@@ -222,7 +229,7 @@ ALSO = (
     ("unexpected-keyword", "def softmax(x, axis): pass\nsoftmax(x, dim=-1)"),
     ("arguments", "def reshape(x, shape): pass\nreshape(x, 2, 5)"),
     ("arguments", "def permute(x, dims): pass\npermute(x, 0, 1)"),
-    ("arguments", "def layer_norm(x): pass\nlayer_norm()"),
+    ("argument-missing", "def layer_norm(x): pass\nlayer_norm()"),
     ("arguments", "def merge(x): pass\nmerge(x, x)"),
     ("attribute-missing", "one = type('Tensor', (), {})()\none.size = 1\none.view(2)"),
     ("", "type('Tensor', (), {})().view(2)"),
@@ -277,9 +284,8 @@ def statements(line: str) -> str:
 
 
 def source(line: str) -> str:
-    before = (MAKES_LAYERS if "layers" in line else "") + (
-        LOADS if "tokenizer" in line else ""
-    )
+    makes = {"layers": MAKES_LAYERS, "tokenizer": LOADS, "compiled": COMPILES}
+    before = "".join(text for name, text in makes.items() if name in line)
     body = before + textwrap.indent(statements(line), " " * 8)
     return SETTING.replace("STATEMENTS", body)
 
@@ -322,6 +328,8 @@ def test_the_mistaken_line_yields_its_row(name: str) -> None:
     error = results()[name]
     assert error is not None, "nothing was raised"
     assert explain(error, "snippet.py").id == name, error
+    said = f"{error['type']}: {' '.join(error['message'].split())}"
+    assert pattern(ROWS[name].says[0]).fullmatch(said), "the page shows another message"
 
 
 @pytest.mark.parametrize("number", range(len(ALSO)), ids=[" ".join(a) for a in ALSO])
@@ -353,7 +361,7 @@ INVENTED = (
     ("TypeError", "'list' object is not callable"),
     ("TypeError", "'NoneType' object is not subscriptable"),
     ("TypeError", "unsupported operand type(s) for +: 'int' and 'str'"),
-    ("TypeError", "'<' not supported between instances of 'str' and 'int'"),
+    ("TypeError", "'<' not supported between instances of 'str' and 'float'"),
     ("TypeError", "must be real number, not str"),
     ("TypeError", "unhashable type: 'list'"),
     ("TypeError", "list indices must be integers or slices, not str"),
@@ -416,8 +424,8 @@ FACTS = {
 TEXT_ALONE = {
     "array-returned", "driver-tensor-returned", "list-returned", "dim-for-int",
     "symbolic-compared", "dim-in-float-arithmetic", "one-more-axis", "no-torch",
-    "name-undefined", "assigned-later", "memory", "ends-the-program", "indentation",
-    "not-python",
+    "text-for-number", "name-undefined", "assigned-later", "memory", "ends-the-program",
+    "indentation", "not-python",
 }  # fmt: skip
 """Rows that repeat what the exception itself says, whoever raised it."""
 
@@ -464,6 +472,14 @@ def test_no_pattern_matches_anything(row: Row) -> None:
         plain = kind in ("MemoryError", "SystemExit", "KeyboardInterrupt")
         assert len(literal) >= 8 or row.facts or row.needs or plain
         assert not pattern(says).fullmatch("Zork: the grue has eaten your Tensor")
+
+
+def test_a_message_made_to_take_long_is_answered() -> None:
+    """Wildcards do not multiply: a message of words that rows look for is cut."""
+    words = "dimension at axis (value 1) and takes but given got an unexpected '' not "
+    for kind in ("TypeError", "ValueError", "AttributeError", "ImportError"):
+        error = invented(kind, f"f() Failed to create op '': {words * 60}~")
+        assert explain(error, "mlp.py").id == ""
 
 
 def test_every_row_has_an_id_of_its_own_and_english_that_fits() -> None:
@@ -674,7 +690,7 @@ def run_case(source: str, traced: bool) -> dict[str, Any] | None:
             "source": (ROOT / "solutions" / f"{name}.py").read_text(encoding="utf-8"),
             "learner": False,
         }
-        for name in ("config", "causal", "layernorm", "mlp")
+        for name in ("config", "causal", "layernorm", "mlp", "attention")
     }
     files["snippet"] = {"path": "/snippet.py", "source": source, "learner": True}
     importer = Files(files, lambda module: None)
