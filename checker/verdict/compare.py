@@ -1,0 +1,96 @@
+"""Compare what a probe answered with what the oracle says, and put it in words.
+
+Values are arrays, numbers, strings, None, and lists and dicts of them. Arrays must
+agree in dtype and shape; floats within a tolerance, infinities and NaN in place.
+"""
+
+from typing import Any
+
+import numpy as np
+
+
+def same(got: object, want: object, tolerance: float) -> bool:
+    """Whether the two are equal; an array never equals a list of its values."""
+    return difference(got, want, tolerance) is None
+
+
+def difference(got: Any, want: Any, tolerance: float) -> str | None:
+    """What was got and what was wanted, in one line; None where they are equal."""
+    if isinstance(want, np.ndarray):
+        return _array_difference(got, want, tolerance)
+    if isinstance(want, dict):
+        return _dict_difference(got, want, tolerance)
+    if isinstance(want, list | tuple):
+        return _list_difference(got, want, tolerance)
+    if type(got) is type(want) and (got == want or _close(got, want, tolerance)):
+        return None
+    return f"got {brief(got)}, want {brief(want)}"
+
+
+def brief(value: object) -> str:
+    """A value as it is shown to a learner, cut at 100 characters."""
+    if isinstance(value, np.ndarray):
+        if value.size <= 8:
+            return f"{np.array2string(value, precision=4, separator=', ')}"
+        return f"an array {dimensions(value.shape)} of {value.dtype}"
+    text = f"{value:.4g}" if isinstance(value, float) else repr(value)
+    return text if len(text) <= 100 else text[:97] + "…"
+
+
+def dimensions(shape: tuple[int, ...]) -> str:
+    return "[" + ", ".join(map(str, shape)) + "]"
+
+
+def _is_short(values: list[Any]) -> bool:
+    """Whether a list is best shown whole: few numbers, such as a shape."""
+    return len(values) <= 16 and all(isinstance(each, int | None) for each in values)
+
+
+def _close(got: object, want: object, tolerance: float) -> bool:
+    return (
+        isinstance(got, float)
+        and isinstance(want, float)
+        and bool(np.isclose(got, want, rtol=tolerance, atol=tolerance, equal_nan=True))
+    )
+
+
+def _array_difference(got: object, want: np.ndarray, tolerance: float) -> str | None:
+    if not isinstance(got, np.ndarray):
+        return f"got {brief(got)}, want an array {dimensions(want.shape)}"
+    if got.shape != want.shape:
+        return f"got shape {dimensions(got.shape)}, want {dimensions(want.shape)}"
+    if got.dtype != want.dtype:
+        return f"got dtype {got.dtype}, want {want.dtype}"
+    wrong = ~np.isclose(got, want, rtol=tolerance, atol=tolerance, equal_nan=True)
+    if not wrong.any():
+        return None
+    at = tuple(int(i) for i in np.argwhere(wrong)[0])
+    where = f"{list(at)} = " if at else ""
+    counts = f"; {wrong.sum()} of {wrong.size} values differ" if wrong.size > 1 else ""
+    return f"got {where}{_number(got[at])}, want {_number(want[at])}{counts}"
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, np.floating) else str(value)
+
+
+def _dict_difference(got: object, want: dict[str, Any], tolerance: float) -> str | None:
+    if not isinstance(got, dict):
+        return f"got {brief(got)}"
+    for key, wanted in want.items():
+        if key not in got:
+            return f"{key}: nothing, want {brief(wanted)}"
+        if (found := difference(got[key], wanted, tolerance)) is not None:
+            return f"{key}: {found}"
+    return None
+
+
+def _list_difference(got: object, want: Any, tolerance: float) -> str | None:
+    if not isinstance(got, list | tuple):
+        return f"got {brief(got)}, want {brief(want)}"
+    if len(got) != len(want) or (got != want and _is_short([*got, *want])):
+        return f"got {brief(got)}, want {brief(want)}"
+    for index, (one, wanted) in enumerate(zip(got, want, strict=True)):
+        if (found := difference(one, wanted, tolerance)) is not None:
+            return f"{found} (number {index + 1} of {len(want)})"
+    return None

@@ -1,0 +1,193 @@
+"""From a worker's answers to the lines of a report. Pure: nothing is run or read here.
+
+``Judge`` looks at each answer once. ``wanted`` says what the mistakes of failing checks
+ask besides; ``lines`` names what is known then.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from checker.course import shown
+from checker.link.process import LOAD, Answers, key
+from checker.table import Check, Mistake, Table
+from checker.verdict.compare import brief, difference
+from checker.verdict.diagnose import Result, diagnose, holds, own_probes
+from checker.verdict.explain import Place, explain
+from checker.verdict.report import Line
+
+BUDGET = 0.4
+"""Seconds in which what mistakes give is computed, for all failing checks together."""
+
+IMPORTED = "can be imported"
+
+
+@dataclass
+class Judge:
+    """Judges one file of a step by its table.
+
+    Attributes:
+        table: the checks.
+        file: the file's path as the learner calls it.
+        answers: to the probes of all checks.
+    """
+
+    table: Table
+    file: str
+    answers: Answers
+    faults: dict[str, str] = field(init=False, default_factory=dict)
+    """What is wrong with a check's answer, by its name; nothing where it is right."""
+
+    def __post_init__(self) -> None:
+        for check in self.table.checks:
+            result = self.result(check)
+            if result is not None and (found := fault(check, result)) is not None:
+                self.faults[check.name] = found
+
+    @property
+    def name(self) -> str:
+        return Path(self.file).name
+
+    def result(self, check: Check) -> Result | None:
+        return self.answers.results.get(key([check.probe, list(check.given)]))
+
+    def wanted(self) -> list[list[Any]]:
+        """The probes to ask besides: those of failing checks that nothing explains yet."""
+        until = time.monotonic() + BUDGET
+        return own_probes(
+            check
+            for check in self.table.checks
+            if self._failed(check)
+            and diagnose(check, self.result(check), {}, until) is None
+        )
+
+    def _failed(self, check: Check) -> bool:
+        return check.name in self.faults and not is_open(self.result(check))
+
+    def lines(self, more: dict[str, Result]) -> list[Line]:
+        """The report's lines. ``more`` are the answers to ``wanted``."""
+        if (failure := self._not_loaded()) is not None:
+            names = [check.name for check in self.table.checks]
+            waiting = [Line(n, "blocked", n, needs="the file to load") for n in names]
+            return [failure, *waiting]
+        until = time.monotonic() + BUDGET
+        lines: list[Line] = []
+        status: dict[str, str] = {}
+        for check in self.table.checks:
+            unmet = [need for need in check.needs if status.get(need) != "passed"]
+            line = (
+                self._blocked(check, unmet[0])
+                if unmet
+                else self._line(check, lambda c=check: self._mistake(c, more, until))  # type: ignore[misc]
+            )
+            status[check.name] = line.status
+            lines.append(line)
+        return [*lines, *self._violations()]
+
+    def _mistake(
+        self, check: Check, more: dict[str, Result], until: float
+    ) -> Mistake | None:
+        own = {
+            mistake: more[asked]
+            for mistake in check.mistakes
+            if (asked := key([mistake.probe, list(mistake.given)])) in more
+        }
+        return diagnose(check, self.result(check), own, until)
+
+    def _blocked(self, check: Check, needs: str) -> Line:
+        return Line(check.name, "blocked", said(check, self.result(check)), needs=needs)
+
+    def _line(self, check: Check, mistake: Callable[[], Mistake | None]) -> Line:
+        result = self.result(check)
+        sentence = said(check, result)
+        if result is None:
+            return self._unanswered(check)
+        found = self.faults.get(check.name)
+        if found is None:
+            return Line(check.name, "passed", said(check, result, passed=True))
+        if result[0] == "error":
+            line = explained(check.name, sentence, result, self.file)
+            return line if is_open(result) else replace(line, mistake=mistake())
+        detail = () if check.failed else (found,)
+        place = self._place(check.where)
+        return Line(check.name, "failed", sentence, detail, mistake(), place=place)
+
+    def _unanswered(self, check: Check) -> Line:
+        """The file was stopped: at this check, or before it."""
+        asked = key([check.probe, list(check.given)])
+        if self.answers.stopped and self.answers.during != asked:
+            return self._blocked(check, "the check before to end")
+        reason = f"{self.name} {self.answers.stopped or 'gave no answer'}"
+        return Line(check.name, "error", said(check, None), (reason,))
+
+    def _place(self, where: str) -> Place | None:
+        match self.answers.places.get(where):
+            case [int(line), str(code)]:
+                return Place(self.file, line, code)
+        return None
+
+    def _not_loaded(self) -> Line | None:
+        name = f"{self.name} {IMPORTED}"
+        error = self.answers.results.get(LOAD)
+        if error is not None:
+            return explained(name, name, error, self.file)
+        if self.answers.during == LOAD and self.answers.stopped:
+            return Line(name, "error", name, (f"{self.name} {self.answers.stopped}",))
+        return None
+
+    def _violations(self) -> list[Line]:
+        name = "leaves everything else alone"
+        return [
+            Line(name, "error", name, (f"{self.name} {violation}",))
+            for violation in self.answers.violations
+        ]
+
+
+def fault(check: Check, result: Result) -> str | None:
+    """What is wrong with an answer, in words; None where it is right."""
+    kind, value = result
+    if kind == "error":
+        return str(value["message"])
+    found = _faulty(check.accept, value) if check.accept else None
+    if found is None and check.expect is not None:
+        found = difference(value, check.expect(), check.tolerance)
+    return found
+
+
+def _faulty(accept: Callable[[Any], str | None], value: object) -> str | None:
+    """What a property finds; an answer without the form it looks at fails it too."""
+    found: list[str | None] = []
+    if holds(lambda given: found.append(accept(given)) or True, value):
+        return found[0]
+    return f"got {brief(value)}, which is not what this check looks at"
+
+
+def is_open(result: Result | None) -> bool:
+    """Whether a hole of the learner's file is still open."""
+    return result is not None and result[0] == "error" and bool(result[1]["todo"])
+
+
+def said(check: Check, result: Result | None, passed: bool = False) -> str:
+    """The sentence of a check's line."""
+    template = check.passed if passed else check.failed
+    got = result[1] if result and result[0] == "value" else None
+    plain = repr(got) if isinstance(got, float) else brief(got)
+    return template.format(got=plain) if template else check.name
+
+
+def explained(name: str, sentence: str, error: Result, file: str) -> Line:
+    """The line of a check, or of loading, that ended in an exception."""
+    found = explain(error[1], Path(file).name)
+    detail = [found.sentence]
+    if found.shapes:
+        shapes = [f"{variable} {shape}" for variable, shape in found.shapes.items()]
+        detail.append("shapes there: " + ", ".join(shapes[:6]))
+    place = found.place
+    if place is not None:
+        path = Path(place.path)
+        known = file if path.resolve() == Path(file).resolve() else shown(path)
+        place = replace(place, path=known)
+    status = "todo" if error[1]["todo"] else "error"
+    return Line(name, status, sentence, tuple(detail), explained=found.id, place=place)

@@ -1,0 +1,5 @@
+"""To be written."""
+
+from checker.table import Table
+
+TABLE = Table(checks=(), uses=())

@@ -1,0 +1,124 @@
+"""What is asked of every module of steps 3 to 7: the probes of ``Layer``.
+
+A step's ``probes.py`` says once how its module is built, filled and fed; its table asks
+"layer.calls", "layer.traced" and so on (``rows.py`` has the rows).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from checker.worker.probe import Learner, array, attribute, fill, tensor, traced
+from tests.support.data import Array, Sizes, Weights, noise
+
+CUT = 3
+"""Tokens before it stay the same when those from it on are changed."""
+
+
+def features(sizes: Sizes) -> Array:
+    """An input of float32 [B, T, C]."""
+    return noise("x", sizes["batch"], sizes["tokens"], sizes["n_embd"])
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A module of the learner's.
+
+    Attributes:
+        name: of its class.
+        build: makes one, from the learner's file and the sizes.
+        weights: its parameters by path, loud, for these sizes; matrices [out, in].
+        sizes: to check it at; ``batch`` and ``tokens`` are those of the input.
+        others: other sizes, which it has to fit as well.
+        x: the input for some sizes, float32 or int64, [B, T, …].
+        symbolic: the shape of the input in a graph.
+        fill: puts weights in place of the parameters; returns the module.
+    """
+
+    name: str
+    build: Callable[[Learner, Sizes], Any]
+    weights: Callable[[Sizes], Weights]
+    sizes: Sizes
+    others: Sizes
+    x: Callable[[Sizes], Array] = features
+    symbolic: tuple[str | int, ...] = ()
+    fill: Callable[[Any, Weights], Any] = fill
+
+    def made(self, learner: Learner, sizes: Sizes | None = None) -> Any:
+        """A new module, filled."""
+        sizes = sizes or self.sizes
+        return self.fill(self.build(learner, sizes), self.weights(sizes))
+
+    def answer(self, made: Any, x: Any) -> Array:
+        return array(made(x), f"{self.name}(...)(...)")
+
+    # The probes
+
+    def structure(self, learner: Learner) -> dict[str, Any]:
+        """The sizes of a new module's parameters, the greatest first: a matrix may be
+        stored either way round."""
+        from max.nn.module_v3 import Module
+
+        made = self.build(learner, self.sizes)
+        found = {p: size_of(attribute(made, p)) for p in self.weights(self.sizes)}
+        return {**found, "is a Module": isinstance(made, Module)}
+
+    def calls(self, learner: Learner) -> Array:
+        return self._called(learner)[0]
+
+    def input_afterwards(self, learner: Learner) -> Array:
+        return self._called(learner)[1]
+
+    def _called(self, learner: Learner) -> tuple[Array, Array]:
+        """The answer and the input afterwards; once for all probes of a request."""
+        kept = learner.kept.get(self.name)
+        if kept is None:
+            x = tensor(self.x(self.sizes))
+            kept = self.answer(self.made(learner), x), array(x)
+            learner.kept[self.name] = kept
+        return kept
+
+    def at_other_sizes(self, learner: Learner) -> Array:
+        made = self.made(learner, self.others)
+        return self.answer(made, tensor(self.x(self.others)))
+
+    def calls_twice(self, learner: Learner) -> dict[str, list[Array]]:
+        """One module called twice, and two new ones called once each."""
+        made, x = self.made(learner), self.x(self.sizes)
+        first, second = (self.answer(made, tensor(x)) for _ in "12")
+        return {"again": [first, second], "new": [self.calls(learner), first]}
+
+    def rows_apart(self, learner: Learner) -> dict[str, Array]:
+        """A batch, and its rows one by one, each by a new module."""
+        x = self.x(self.sizes)
+        rows = [self.answer(self.made(learner), tensor(row[None])) for row in x]
+        return {"together": self.calls(learner), "apart": np.concatenate(rows)}
+
+    def later_changed(self, learner: Learner) -> dict[str, Array]:
+        """The answers before and after the tokens from ``CUT`` on were changed."""
+        changed = self.x(self.sizes)
+        changed[:, CUT:] = changed[:, CUT:][::-1]  # other rows' tokens
+        after = self.answer(self.made(learner), tensor(changed))
+        return {"before": self.calls(learner), "after": after}
+
+    def token_changed(self, learner: Learner) -> dict[str, Array]:
+        """The answers before and after one token, [1, 3], was changed."""
+        changed = self.x(self.sizes)
+        changed[1, 3] = 5 * changed[1, 3] + 1
+        after = self.answer(self.made(learner), tensor(changed))
+        return {"before": self.calls(learner), "after": after}
+
+    def traced(self, learner: Learner) -> Array:
+        """Run as one graph with any batch size and number of tokens."""
+        made, x = self.made(learner), self.x(self.sizes)
+        return traced(made, made, ("batch", "seqlen", *self.symbolic), x)
+
+
+def size_of(parameter: Any) -> Any:
+    """The sizes of a parameter, the greatest first; what has none comes as it is."""
+    if not hasattr(parameter, "shape"):
+        plain = parameter is None or type(parameter) is int
+        return parameter if plain else repr(parameter)
+    return sorted((int(n) for n in parameter.shape), reverse=True)

@@ -1,0 +1,235 @@
+"""The rows of a table that every module of steps 3 to 7 has.
+
+``Rows`` writes them from the step's ``Layer`` and its oracle. A step adds its own
+mistakes and its own rows between them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from checker.table import Check, Flaw, Mistake, refusals
+from checker.verdict.compare import same
+from tests.support.data import Array, Sizes, Weights
+from tests.support.layers import CUT, Layer
+
+NOTHING_RETURNED = Mistake(
+    "nothing-returned",
+    "The method ends without a `return`: what it computed is lost.",
+    refused=r"is None: is a `return` missing",
+)
+
+NEW_LAYERS = Mistake(
+    "new-layers",
+    "Two new layers with the same weights answer one input differently: the call "
+    "itself draws random numbers. Is a layer made in it?",
+    probe="layer.calls_twice",
+    proves=lambda got: moved(*got["new"]) > 1e-3 and np.isfinite(got["new"]).all(),
+)
+
+
+def name_missing(*names: str) -> tuple[Mistake, ...]:
+    """The mistake of a file without one of its public names."""
+    return tuple(
+        Mistake(
+            "name-missing",
+            f"The file does not define `{name}`, which other files import.",
+            refused=rf"^\w+\.py has no `{name}`",
+        )
+        for name in names
+    )
+
+
+def no_bias(message: str, *paths: str) -> Mistake:
+    """``Linear`` without a bias keeps 0 in its place; some layers None."""
+
+    def lacks(value: Any) -> bool:
+        return value is None or (type(value) is int and value == 0)
+
+    return Mistake(
+        "no-bias", message, proves=lambda got: any(lacks(got[path]) for path in paths)
+    )
+
+
+def not_a_module(name: str) -> Mistake:
+    return Mistake(
+        "not-a-module",
+        f"{name} does not inherit from Module: MAX does not find its parameters.",
+        proves=lambda got: got["is a Module"] is False,
+    )
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of one layer.
+
+    Attributes:
+        layer: what is checked.
+        oracle: the right answer, float32, from input, weights and sizes.
+        has: the sentence of the row about its parameters.
+        does: the sentence of the row about its answer.
+        tolerance: relative and absolute.
+    """
+
+    layer: Layer
+    oracle: Callable[[Array, Weights, Sizes], Array]
+    has: str
+    does: str
+    tolerance: float = 5e-5
+
+    def right(self, sizes: Sizes | None = None) -> Array:
+        sizes = sizes or self.layer.sizes
+        return self.oracle(self.layer.x(sizes), self.layer.weights(sizes), sizes)
+
+    def structure(self, *mistakes: Mistake) -> Check:
+        w = self.layer.weights(self.layer.sizes)
+        sizes = {path: sorted(each.shape, reverse=True) for path, each in w.items()}
+        return Check(
+            self.has,
+            "layer.structure",
+            expect=lambda: {**sizes, "is a Module": True},
+            where=f"{self.layer.name}.__init__",
+            mistakes=(
+                *name_missing(self.layer.name),
+                *mistakes,
+                not_a_module(self.layer.name),
+            ),
+        )
+
+    def calls(self, *mistakes: Mistake, needs: tuple[str, ...] = ()) -> Check:
+        """The row about its answer; it waits for the structure unless told otherwise."""
+        return self._row(
+            self.does,
+            "layer.calls",
+            expect=self.right,
+            needs=needs or (self.has,),
+            tolerance=self.tolerance,
+            mistakes=(*mistakes, NOTHING_RETURNED, NEW_LAYERS),
+        )
+
+    def properties(self, others: str, *, causal: bool) -> tuple[Check, ...]:
+        """The rows that wait for the answer: ``others`` says what the other sizes are.
+
+        Tokens are either mixed with those before them (``causal``) or kept apart.
+        """
+        after = {"needs": (self.does,)}
+        tokens = (
+            ("hides the future: a later token changes nothing before it",
+             "layer.later_changed", nothing_before_moves)
+            if causal
+            else ("treats each token by itself", "layer.token_changed", one_token_moves)
+        )  # fmt: skip
+        return (
+            self._row(
+                f"works at other sizes: {others}",
+                "layer.at_other_sizes",
+                expect=lambda: self.right(self.layer.others),
+                tolerance=self.tolerance,
+                **after,
+            ),
+            self._row(
+                "answers the same input the same way again",
+                "layer.calls_twice",
+                accept=same_again,
+                **after,
+            ),
+            self._row(tokens[0], tokens[1], accept=tokens[2], **after),
+            self._row(
+                "keeps the rows of a batch apart",
+                "layer.rows_apart",
+                accept=rows_apart,
+                **after,
+            ),
+            self._row(
+                "leaves its input unchanged",
+                "layer.input_afterwards",
+                expect=lambda: self.layer.x(self.layer.sizes),
+                tolerance=0.0,
+                **after,
+            ),
+            self._row(
+                "can be traced with any batch size and number of tokens",
+                "layer.traced",
+                expect=self.right,
+                tolerance=self.tolerance,
+                **after,
+            ),
+        )
+
+    def compiled(self) -> Check:
+        return self._row(
+            "compiled and run by MAX: the same answer",
+            "layer.traced",
+            expect=self.right,
+            tolerance=1e-4,
+        )
+
+    def _row(self, name: str, probe: str, **more: Any) -> Check:
+        return Check(name, probe, where=f"{self.layer.name}.__call__", **more)
+
+
+def moved(one: Array, other: Array) -> float:
+    """How far two answers are apart at most; infinite where one is not a number."""
+    with np.errstate(all="ignore"):
+        far = np.abs(one - other).max()
+    return float(far) if np.isfinite(far) else float("inf")
+
+
+def same_again(got: dict[str, list[Array]]) -> str | None:
+    if (far := moved(*got["again"])) > 1e-5:
+        return f"a second call on the same input differs by {far:.3g}"
+    return None
+
+
+def rows_apart(got: dict[str, Array]) -> str | None:
+    if (far := moved(got["together"], got["apart"])) > 1e-4:
+        return f"a row alone and the same row in a batch differ by {far:.3g}"
+    return None
+
+
+def nothing_before_moves(got: dict[str, Array]) -> str | None:
+    if (far := moved(got["before"][:, :CUT], got["after"][:, :CUT])) > 1e-5:
+        return (
+            f"tokens {CUT} and later were changed, and those before moved by {far:.3g}"
+        )
+    return None
+
+
+def one_token_moves(got: dict[str, Array]) -> str | None:
+    others = np.ones(got["before"].shape[:2], bool)
+    others[1, 3] = False
+    if (far := moved(got["before"][others], got["after"][others])) > 1e-5:
+        return f"token [1, 3] was changed, and others moved by {far:.3g}"
+    return None
+
+
+NOT_A_TENSOR = refusals(
+    (
+        "more-than-a-tensor",
+        "The call returns several things; it has to return one tensor.",
+        r" is a \w+ (tuple|list|dict), not a MAX Tensor",
+    ),
+    (
+        "not-a-max-tensor",
+        "The call returns something other than a MAX Tensor.",
+        r" is a (?!\w+ (tuple|list|dict))\w+ \w+, not a MAX Tensor",
+    ),
+)
+
+
+def two_at_once(
+    message: str,
+    oracle: Callable[..., Array],
+    tolerance: float,
+    one: tuple[Flaw, ...],
+    other: tuple[Flaw, ...],
+) -> Mistake:
+    """One flaw of each table at the same time."""
+
+    def proves(got: Any) -> bool:
+        pairs = ({**b, **a} for _, _, a in one for _, _, b in other)
+        return any(same(got, oracle(**flaw), tolerance) for flaw in pairs)
+
+    return Mistake("two-mistakes", message, proves=proves)
