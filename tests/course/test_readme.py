@@ -72,3 +72,15 @@ def test_ci_runs_the_readmes_commands(command: str) -> None:
     """.ci/run calls what the README says first."""
     assert command in README.read_text(encoding="utf-8")
     assert f" {command} " in Path(ROOT, ".ci/run").read_text(encoding="utf-8")
+
+
+def test_example_of_a_learners_file_fits_its_base() -> None:
+    """The lines that CONTRIBUTING's entry replaces occur once in the base it names."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    entry = r"`(\S+)/wrong\.txt`:\s+```\n== [^|]+\| (\S+) .*?\n(.*?)```"
+    found = re.search(entry, text, re.S)
+    assert found
+    folder, base, lines = found.groups()
+    source = (ROOT / folder / f"{base}.py").read_text(encoding="utf-8")
+    replaced = [line[1:] for line in lines.splitlines() if line.startswith("-")]
+    assert replaced and source.count("\n".join(replaced)) == 1
