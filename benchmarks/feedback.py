@@ -23,10 +23,9 @@ import psutil
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from checker.check import Examiner  # noqa: E402  the course is found first
-from checker.table import Puzzle, puzzles  # noqa: E402
+from checker.verdict.examiner import Examiner  # noqa: E402  the course is found first
+from checker.course import Puzzle, puzzles  # noqa: E402
 
-WRONG = ROOT / "tests" / "course" / "submissions" / "wrong"
 MEGABYTE = 2**20
 
 

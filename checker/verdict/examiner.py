@@ -157,9 +157,11 @@ class Examiner:
             diagnose.prepare(table, PREPARING)
         answers = self._ask(_request(target, files, _probes(table)))
         judge = Judge(table, file, answers)
-        wanted = judge.wanted() if diagnosing and not answers.stopped else []
-        more = self._ask(_request(target, files, wanted, diagnosing=True)).results
-        lines = judge.lines(more if wanted else {})
+        if diagnosing:
+            wanted = judge.name_mistakes() if not answers.stopped else []
+            more = self._ask(_request(target, files, wanted, diagnosing=True))
+            judge.name_more(more.results)
+        lines = judge.lines()
         return Report(
             target,
             file,

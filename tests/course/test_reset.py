@@ -10,7 +10,7 @@ import pytest
 from learner import Course, Screen, needs_tmux
 
 from checker import holes
-from checker.table import ROOT, puzzles
+from checker.course import ROOT, puzzles
 
 
 @pytest.fixture

@@ -2,4 +2,4 @@
 
 from checker.table import Table
 
-TABLE = Table(checks=(), uses=('config', 'layernorm', 'mlp', 'attention'))
+TABLE = Table(checks=(), uses=("config", "layernorm", "mlp", "attention"))

@@ -99,7 +99,7 @@ class Rows:
         )
 
     def calls(self, *mistakes: Mistake, needs: tuple[str, ...] = ()) -> Check:
-        """The row about its answer; it waits for the structure unless told otherwise."""
+        """The row about its answer. It waits for the structure, or for ``needs``."""
         return self._row(
             self.does,
             "layer.calls",
@@ -114,48 +114,25 @@ class Rows:
 
         Tokens are either mixed with those before them (``causal``) or kept apart.
         """
-        after = {"needs": (self.does,)}
-        tokens = (
+        right = {"expect": self.right, "tolerance": self.tolerance}
+        at_others = {**right, "expect": lambda: self.right(self.layer.others)}
+        as_it_was = {"expect": lambda: self.layer.x(self.layer.sizes), "tolerance": 0.0}
+        rows = (
+            (f"works at other sizes: {others}", "at_other_sizes", at_others),
+            ("answers the same input the same way again", "calls_twice",
+             {"accept": same_again}),
             ("hides the future: a later token changes nothing before it",
-             "layer.later_changed", nothing_before_moves)
+             "later_changed", {"accept": nothing_before_moves})
             if causal
-            else ("treats each token by itself", "layer.token_changed", one_token_moves)
+            else ("treats each token by itself", "token_changed",
+                  {"accept": one_token_moves}),
+            ("keeps the rows of a batch apart", "rows_apart", {"accept": rows_apart}),
+            ("leaves its input unchanged", "input_afterwards", as_it_was),
+            ("can be traced with any batch size and number of tokens", "traced", right),
         )  # fmt: skip
-        return (
-            self._row(
-                f"works at other sizes: {others}",
-                "layer.at_other_sizes",
-                expect=lambda: self.right(self.layer.others),
-                tolerance=self.tolerance,
-                **after,
-            ),
-            self._row(
-                "answers the same input the same way again",
-                "layer.calls_twice",
-                accept=same_again,
-                **after,
-            ),
-            self._row(tokens[0], tokens[1], accept=tokens[2], **after),
-            self._row(
-                "keeps the rows of a batch apart",
-                "layer.rows_apart",
-                accept=rows_apart,
-                **after,
-            ),
-            self._row(
-                "leaves its input unchanged",
-                "layer.input_afterwards",
-                expect=lambda: self.layer.x(self.layer.sizes),
-                tolerance=0.0,
-                **after,
-            ),
-            self._row(
-                "can be traced with any batch size and number of tokens",
-                "layer.traced",
-                expect=self.right,
-                tolerance=self.tolerance,
-                **after,
-            ),
+        return tuple(
+            self._row(name, f"layer.{probe}", needs=(self.does,), **judged)
+            for name, probe, judged in rows
         )
 
     def compiled(self) -> Check:
