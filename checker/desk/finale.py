@@ -54,7 +54,7 @@ def write_closing_lines(folder: Path, say: Callable[[str], None]) -> None:
 def beyond() -> list[str]:
     """What there is to do with a finished GPT-2."""
     return [
-        f"{command('my-demo')} compiles it with MAX, and takes the real GPT-2's weights "
+        f"{command('my-demo')} compiles it with MAX and takes the real GPT-2's weights "
         "(550 MB) where the hub can be reached.",
         f"{command('my-demo --model models/austen --seed 7')} writes another text.",
     ]
