@@ -199,6 +199,12 @@ class Watch(AbstractContextManager["Watch"]):
             self.go(upcoming)
 
     def hint(self) -> None:
+        """The hints in place of the report, so that both are never scrolled apart."""
+        trouble = self.verdict.trouble if self.verdict else None
+        if not self.plain:
+            self.console.clear()
+        if trouble is not None:
+            screen.print_line(trouble, self.console)
         hint.print_hints(hint.request(self.puzzle, "press h"), self.console)
         self.show_prompt()
 
