@@ -75,6 +75,18 @@ def test_a_step_that_was_reset_is_pending(course: Course) -> None:
     assert not step["passed"] and sum(step["hints"].values()) == 1
 
 
+def test_undo_puts_the_last_version_back(course: Course) -> None:
+    """And once more puts the other one back: nothing is ever lost."""
+    course.puzzle("mlp").write_text("mine\n")
+    assert "no backup" in course.checker("reset", "s04", "--undo").stdout
+    course.checker("reset", "s04", "--yes")
+    done = course.checker("reset", "s04", "--undo")
+    assert done.returncode == 0 and "puzzles/mlp.py.bak again" in done.stdout
+    assert course.puzzle("mlp").read_text() == "mine\n"
+    course.checker("reset", "s04", "--undo")
+    assert course.puzzle("mlp").read_text() == holes.puzzle("mlp")
+
+
 @needs_tmux
 def test_it_asks_first(course: Course, screen: Screen) -> None:
     """Enter alone changes nothing; y resets."""
