@@ -26,8 +26,8 @@ NEW_LAYERS = Mistake(
     "new-layers",
     "Two new layers with the same weights answer one input differently: the call "
     "itself draws random numbers. Is a layer made in it?",
-    probe="layer.calls_twice",
-    proves=lambda got: moved(*got["new"]) > 1e-3 and np.isfinite(got["new"]).all(),
+    probe="layer.called_anew",
+    proves=lambda got: 1e-3 < moved(got["one"], got["other"]) < np.inf,
 )
 
 
@@ -62,6 +62,16 @@ def not_a_module(name: str) -> Mistake:
     )
 
 
+def extra_parameter(*paths: str) -> Mistake:
+    """A Tensor or Module as an attribute, for which no checkpoint has a weight."""
+    return Mistake(
+        "extra-parameter",
+        "MAX takes every Tensor and Module kept as an attribute for part of the model, "
+        "and looks for it in the checkpoint: keep a number instead.",
+        proves=lambda got: set(got["parameters"]) > set(paths),
+    )
+
+
 @dataclass(frozen=True)
 class Rows:
     """The rows of one layer.
@@ -84,18 +94,23 @@ class Rows:
         sizes = sizes or self.layer.sizes
         return self.oracle(self.layer.x(sizes), self.layer.weights(sizes), sizes)
 
-    def structure(self, *mistakes: Mistake) -> Check:
+    def structure(
+        self, *mistakes: Mistake, starts: dict[str, object] | None = None
+    ) -> Check:
+        """The row about its parameters: their sizes, or what they start with."""
         w = self.layer.weights(self.layer.sizes)
         sizes = {path: sorted(each.shape, reverse=True) for path, each in w.items()}
+        known = {"is a Module": True, "parameters": sorted(w)}
         return Check(
             self.has,
             "layer.structure",
-            expect=lambda: {**sizes, "is a Module": True},
+            expect=lambda: {**(starts or sizes), **known},
             where=f"{self.layer.name}.__init__",
             mistakes=(
                 *name_missing(self.layer.name),
                 *mistakes,
                 not_a_module(self.layer.name),
+                extra_parameter(*w),
             ),
         )
 
@@ -120,8 +135,8 @@ class Rows:
         as_it_was = {"expect": lambda: self.layer.x(self.layer.sizes), "tolerance": 0.0}
         rows = (
             (f"works at other sizes: {others}", "at_other_sizes", at_others),
-            ("answers the same input the same way again", "calls_twice",
-             {"accept": same_again}),
+            ("answers every call like a first one: nothing is kept between calls",
+             "called_before", {"accept": nothing_kept}),
             ("hides the future: a later token changes nothing before it",
              "later_changed", {"accept": nothing_before_moves})
             if causal
@@ -155,9 +170,9 @@ def moved(one: Array, other: Array) -> float:
     return float(far) if np.isfinite(far) else float("inf")
 
 
-def same_again(got: dict[str, list[Array]]) -> str | None:
-    if (far := moved(*got["again"])) > 1e-5:
-        return f"a second call on the same input differs by {far:.3g}"
+def nothing_kept(got: dict[str, Array]) -> str | None:
+    if (far := moved(got["first"], got["second"])) > 1e-4:
+        return f"a module called before and a new one differ by {far:.3g}"
     return None
 
 
