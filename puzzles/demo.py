@@ -46,7 +46,7 @@ def main(argv: list[str] | None = None) -> int:
     # end
     with working(f"Compiling {checkpoint.name} for any length of text"):
         ids = TensorType(DType.int64, ("batch", "seqlen"), device=args.device)
-        forward = lean(model.compile(ids), args.device)
+        forward = lean(model.compile(ids), args.device)  # it frees old logits
     # hole: tokenize and test
     # Tasks 4 and 5. Initialize `tokenizer`, your wrapper of step 8, from the
     # checkpoint's folder (as a str), and test a forward pass on PROMPT with `forward`,

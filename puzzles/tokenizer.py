@@ -3,7 +3,7 @@
 GPT-2 reads token ids. Why not words or letters: there are too many words, and letters
 make long sequences. In byte-pair encoding a frequent word is one token and a rare one
 several: "Hello, world!" is [15496, 11, 995, 0]. Hugging Face's GPT2Tokenizer converts
-text to lists of ids; this wrapper makes MAX tensors of them, on a device, and back.
+text to lists of ids and back; this wrapper adds the step from lists to MAX tensors.
 """
 
 import numpy as np

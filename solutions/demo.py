@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
     # end
     with working(f"Compiling {checkpoint.name} for any length of text"):
         ids = TensorType(DType.int64, ("batch", "seqlen"), device=args.device)
-        forward = lean(model.compile(ids), args.device)
+        forward = lean(model.compile(ids), args.device)  # it frees old logits
     # hole: tokenize and test
     tokenizer = GPT2TokenizerWrapper(str(checkpoint.folder))
     logits = np.from_dlpack(forward(tokenizer.encode(PROMPT)))  # [1, T] -> [1, T, V]

@@ -3,8 +3,8 @@
 Autoregressive generation: predict the next token, append it, repeat. Greedy decoding
 always takes the most probable token; sampling draws from softmax(logits / temperature)
 (Hinton et al. 2015, section 2). The logits [2, 1] give the probabilities [0.73, 0.27]
-at temperature 1. At 0.5 they are [0.88, 0.12]: likely tokens gain, and the text is more
-predictable. At 2 they are [0.62, 0.38]: unlikely tokens gain, and it surprises more.
+at temperature 1. At 0.5 they are [0.88, 0.12]: the likely token gains, and the text is
+more predictable. At 2 they are [0.62, 0.38], and the text is more surprising.
 """
 
 from typing import Any
@@ -32,7 +32,7 @@ class TextGenerator:
     ) -> str:
         """The prompt and its continuation; the same seed gives the same text."""
         if not prompt:
-            raise ValueError("prompt is '', must hold at least one token to continue")
+            raise ValueError("prompt is '', must hold at least one token")
         if max_new_tokens < 0:
             raise ValueError(f"max_new_tokens is {max_new_tokens}, must be 0 or more")
         if do_sample and not temperature > 0:

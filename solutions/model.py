@@ -8,8 +8,8 @@ than the first transformer's sine waves and as good, but it ends at `n_positions
 
 The language modeling head `lm_head` (unembedding) compares the result with a vector for
 each token of the vocabulary. In GPT-2 these are the rows of `wte` again (tied weights):
-a token means the same read or written, and 39 of 163 million numbers are saved. All
-names are those of Hugging Face's checkpoints, so that weights load without a map.
+a token means the same whether it is read or written, and the model needs 124 million
+parameters, not 163. All names are Hugging Face's, so that its weights load by name.
 """
 
 from typing import Any
