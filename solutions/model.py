@@ -87,12 +87,13 @@ def _as_array(state: Any, name: str) -> np.ndarray:
 
 
 def _check_shapes(weights: dict[str, driver.Tensor], parameters: Any) -> None:
-    """Name the weights that do not fit, and say which would if they were transposed."""
-    wrong = []
+    """Name the weights that do not fit, and say whether they would if transposed."""
+    wrong, turned = [], True
     for name, parameter in parameters:
         got, want = list(weights[name].shape), [int(size) for size in parameter.shape]
-        turned = ", which is its transpose" if got == want[::-1] else ""
         if got != want:
-            wrong.append(f"{name} has shape {got}, want {want}{turned}")
+            wrong.append(f"{name.removeprefix('transformer.')} is {got}, want {want}")
+            turned = turned and got == want[::-1]
     if wrong:
-        raise ValueError("; ".join(wrong[:3]))
+        fault = "these would fit if transposed" if turned else "these do not fit"
+        raise ValueError(f"{fault}: {'; '.join(wrong[:3])}")

@@ -111,37 +111,33 @@ def test_weights_lack_a_tensor(solution: Solution) -> None:
         loaded(solution, tensors)
 
 
-BLOCK = "transformer.h.0."
-TURNED = "{} has shape {}, want {}, which is its transpose"
+LINEAR = ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")
 
 
 @pytest.mark.parametrize(
     ("names", "message"),
     [
         (
-            ["transformer.wte.weight", "transformer.wpe.weight"],
-            f"{TURNED.format('transformer.wte.weight', [6, 11], [11, 6])}; "
-            f"{TURNED.format('transformer.wpe.weight', [6, 7], [7, 6])}",
+            [f"transformer.h.{n}.{name}.weight" for n in (0, 1) for name in LINEAR],
+            "h.0.attn.c_attn.weight is [6, 18], want [18, 6]; "
+            "h.0.mlp.c_fc.weight is [6, 8], want [8, 6]; "
+            "h.0.mlp.c_proj.weight is [8, 6], want [6, 8]",
         ),
         (
-            [
-                f"transformer.h.{n}.{name}.weight"
-                for n in (0, 1)
-                for name in ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")
-            ],
-            f"{TURNED.format(f'{BLOCK}attn.c_attn.weight', [6, 18], [18, 6])}; "
-            f"{TURNED.format(f'{BLOCK}mlp.c_fc.weight', [6, 8], [8, 6])}; "
-            f"{TURNED.format(f'{BLOCK}mlp.c_proj.weight', [8, 6], [6, 8])}",
+            ["transformer.wte.weight", "transformer.wpe.weight", "lm_head.weight"],
+            "wte.weight is [6, 11], want [11, 6]; wpe.weight is [6, 7], want [7, 6]; "
+            "lm_head.weight is [6, 11], want [11, 6]",
         ),
     ],
-    ids=["embeddings", "Conv1D"],
+    ids=["Conv1D", "embeddings"],
 )
 def test_weights_transposed(names: list[str], message: str, solution: Solution) -> None:
     """Weights that are the wrong way round are named with both shapes, up to three."""
     tensors = state()
     for name in names:
         tensors[name] = np.ascontiguousarray(tensors[name].T)
-    with pytest.raises(ValueError, match="^" + re.escape(message) + "$"):
+    whole = f"these would fit if transposed: {message}"
+    with pytest.raises(ValueError, match=f"^{re.escape(whole)}$"):
         loaded(solution, tensors)
 
 
@@ -149,7 +145,7 @@ def test_weights_of_another_size(solution: Solution) -> None:
     """A tensor that fits neither way is named with both shapes."""
     tensors = state()
     tensors["transformer.wpe.weight"] = np.ones((8, 6), np.float32)
-    want = r"^transformer\.wpe\.weight has shape \[8, 6\], want \[7, 6\]$"
+    want = r"^these do not fit: wpe\.weight is \[8, 6\], want \[7, 6\]$"
     with pytest.raises(ValueError, match=want):
         loaded(solution, tensors)
 
