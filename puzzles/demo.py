@@ -37,11 +37,12 @@ def main(argv: list[str] | None = None) -> int:
     # Tasks 1 to 3: load the pretrained GPT-2, create your MAX model, transfer the
     # weights.
     #
-    # `open_checkpoint(args.model)` finds the first in a folder, in the cache or on the
-    # hub. The result has a method `state_dict()` and the attributes `config` (a dict of
-    # the sizes, like {"n_layer": 12, ...}), `folder` and `name`. The model gets the
-    # same sizes, and takes the weights with `load_huggingface_weights` of step 7 onto
-    # `args.device`. Call the two `checkpoint` and `model`; the lines below use them.
+    # `open_checkpoint(args.model)` finds the pretrained one in a folder, in the cache
+    # or on the hub. The result has a method `state_dict()` and the attributes `config`
+    # (a dict of the sizes, like {"n_layer": 12, ...}), `folder` and `name`. The model
+    # gets the same sizes, and takes the weights with `load_huggingface_weights` of step
+    # 7 onto `args.device`. Call the two `checkpoint` and `model`; the lines below use
+    # them.
     raise NotImplementedError("load, build, transfer")
     # end
     with working(f"Compiling {checkpoint.name} for any length of text"):

@@ -41,8 +41,9 @@ class TextGenerator:
         # hole: encode the prompt
         # Encode the prompt to `tokens`, an int64 array [1, T]: "Hello," is
         # [[15496, 11]]. The tokenizer of step 8 gives a MAX tensor, and
-        # `np.from_dlpack` reads a MAX tensor without copying it. NumPy, because
-        # appending to a MAX tensor would be a new graph for each length.
+        # `np.from_dlpack` reads a MAX tensor without copying it. The tokens stay in
+        # NumPy, because appending to a MAX tensor would build a new graph for each
+        # length.
         # https://numpy.org/doc/stable/reference/generated/numpy.from_dlpack.html
         raise NotImplementedError("encode the prompt")
         # end
@@ -68,8 +69,8 @@ def _sample(logits: np.ndarray, temperature: float, rng: np.random.Generator) ->
     # hole: sample
     # Draw one token, float32 [V] -> int. Temperature scaling comes first, then the
     # softmax makes probabilities, and `rng`, which has the seed, samples a token from
-    # the distribution. The logits [0, 1.0986] at temperature 1 are exp -> [1, 3],
-    # divided by the sum -> [0.25, 0.75].
+    # the distribution. At temperature 1 the logits [0, 1.0986] become [1, 3] by exp,
+    # and divided by their sum [0.25, 0.75].
     #
     # exp(1000) is infinite, so subtract the greatest logit first: the proportions stay
     # the same. In float64 the sum is close enough to 1 for `rng.choice`:

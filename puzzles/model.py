@@ -92,8 +92,9 @@ class MaxGPT2Model(Module):
             # stored as MAX wants them.
             #
             # Then move the array to the specified device and keep it: weights[name] is
-            # a driver.Tensor. MAX takes contiguous arrays, which a transpose is not;
-            # `np.ascontiguousarray` makes it one. `driver.Tensor.from_dlpack`, `.to`:
+            # a driver.Tensor. MAX requires arrays that are contiguous in memory, which
+            # a transposed array is not until `np.ascontiguousarray` copies it.
+            # `driver.Tensor.from_dlpack`, `.to`:
             # https://docs.modular.com/max/api/python/driver/
             raise NotImplementedError("transpose and move")
             # end

@@ -67,7 +67,7 @@ class GPT2TokenizerWrapper:
         # hole: the padding token
         # Return the id of the padding token. GPT-2 was trained without one, and its
         # tokenizer's `pad_token_id` is None; by convention the end-of-text token is
-        # used.
+        # used. The other two properties are already written.
         raise NotImplementedError("the padding token")
         # end
 
