@@ -204,10 +204,11 @@ def to_the_end(learner: Learner) -> dict[str, Any]:
     return {"returned": record.returned, "said": record.said[-2000:]}
 
 
-def from_sys_argv(learner: Learner) -> Any:
-    """What main returns when the arguments are those of the command line."""
+def argv_and_sys_argv(learner: Learner) -> list[Any]:
+    """The sizes that main builds a model with, when the arguments are handed to it and
+    when they are those of the command line."""
     with replaced(sys, "argv", ["demo.py", *arguments(new=1)]):
-        return recorded(learner).returned
+        return [run(learner).sizes[-1:], recorded(learner).sizes[-1:]]
 
 
 def sizes(learner: Learner) -> dict[str, Any]:

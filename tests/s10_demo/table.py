@@ -187,8 +187,8 @@ TABLE = Table(
         row(
             RUNS, "to_the_end",
             Mistake("argv-ignored", "The arguments are read from the command line, not "
-                    "from argv: pass argv on to parse_args.", gives=lambda: 0,
-                    probe="from_sys_argv"),
+                    "from argv: pass argv on to parse_args.", gives=lambda: [[HUB_SIZES], [SIZES]],
+                    probe="argv_and_sys_argv"),
             proven("flag-missing", "One of the flags --model, --max-new-tokens and "
                    "--seed is not known.",
                    lambda got: got["returned"] == "SystemExit(2)" and "unrecognized arguments" in got["said"]),
