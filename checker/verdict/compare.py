@@ -105,12 +105,12 @@ def _array_difference(got: object, want: np.ndarray, tolerance: float) -> str | 
 def _wrong(got: Array, want: Array, tolerance: float) -> Array:
     """Where two arrays of one shape and dtype differ; numbers that are no floats have
     to be equal, infinities and NaN in their places."""
-    equal = got == want
-    if want.dtype.kind == "f":
-        with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"):
+        equal = got == want
+        if want.dtype.kind in "fc":
             near = np.abs(got - want) <= tolerance * (1 + np.abs(want))
-        both_nan = np.isnan(got) & np.isnan(want)
-        equal = equal | (near & np.isfinite(want)) | both_nan
+            both_nan = np.isnan(got) & np.isnan(want)
+            equal = equal | (near & np.isfinite(want)) | both_nan
     return np.asarray(~equal)
 
 
