@@ -83,10 +83,11 @@ class Answers:
         ``awaited`` are the probes that have not begun, in the order of the request:
         what the worker calls them, and their keys.
         """
-        match message:
-            case {"begin": int(at) | str(at)} if awaited and at == awaited[0][0]:
+        upcoming = awaited[0][0] if awaited and self._at is None else None
+        match message:  # `at` may be an array: comparing it is no truth
+            case {"begin": int(at) | str(at)} if at == upcoming:
                 self._at, self.during = awaited.pop(0)
-            case {"at": "load", "value": dict(places)} if self._at == LOAD:
+            case {"at": str(at), "value": dict(places)} if at == self._at:
                 self.places, self._at = _places(places), None
             case {"at": int(at), "value": value} if at == self._at:
                 self.results[self.during], self._at = ("value", value), None

@@ -36,13 +36,16 @@ def decode(line: bytes) -> Any:
 
 def _refuse_depth(line: bytes, message: object) -> None:
     """ValueError for a message nested more than ``DEPTH`` deep."""
-    level = [message] if line.count(b"[") + line.count(b"{") > DEPTH else []
-    for _ in range(DEPTH):
+    if line.count(b"[") + line.count(b"{") <= DEPTH:
+        return
+    level, depth = [message], 0
+    while level:
+        depth += 1
+        if depth > DEPTH:
+            raise ValueError("lists in lists in lists, too deep to travel")
         dicts = (each.values() for each in level if isinstance(each, dict))
         lists = (each for each in level if isinstance(each, list | tuple))
         level = [each for values in (*dicts, *lists) for each in values]
-    if level:
-        raise ValueError("lists in lists in lists, too deep to travel")
 
 
 def _array(value: object) -> object:

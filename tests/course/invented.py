@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from checker.link.process import LOAD, Answers, key
-from checker.table import Check, Table
+from checker.table import Table
 
 SCALARS: tuple[Any, ...] = (
     None, True, False, 0, 1, -1, 7, 10**400, 0.0, 0.5, 1e308, -1e308,
@@ -40,6 +40,24 @@ def any_array(choose: random.Random) -> np.ndarray:
     return np.frombuffer(choose.randbytes(count), dtype).reshape(shape)
 
 
+def any_message(choose: random.Random) -> Any:
+    """A message of a worker that is well formed in part, and odd in others."""
+    kind = choose.randrange(8)
+    at = choose.choice((LOAD, 0, 1, 2, None))
+    if kind < 3:
+        return {"begin": at if kind else anything(choose, 1)}
+    if kind == 3:
+        return {"at": at, "value": anything(choose)}
+    if kind == 4:
+        names = ("type", "message", "frames", "shapes", "name", "todo", "unusable")
+        return {"at": at, "error": {name: anything(choose, 2) for name in names}}
+    if kind == 5:
+        return {"at": LOAD, "value": {"f": anything(choose)}}
+    if kind == 6:
+        return {choose.choice(("note", "done", "ready")): anything(choose)}
+    return anything(choose)
+
+
 def error(
     kind: str = "ValueError", message: str = "odd", **more: Any
 ) -> dict[str, Any]:
@@ -49,8 +67,10 @@ def error(
 
 
 def answers(table: Table, *results: tuple[str, Any] | None, **more: Any) -> Answers:
-    """What a worker answered to the checks of a table, in order; None: nothing."""
-    keys = [asked(check) for check in table.checks]
+    """What a worker answered to a table's probes, each once; None: nothing."""
+    keys = dict.fromkeys(
+        key([check.probe, list(check.given)]) for check in table.checks
+    )
     found = {k: r for k, r in zip(keys, results, strict=True) if r is not None}
     return Answers(results=found, done=not more.get("stopped"), **more)
 
@@ -58,7 +78,3 @@ def answers(table: Table, *results: tuple[str, Any] | None, **more: Any) -> Answ
 def not_loaded(problem: dict[str, Any]) -> Answers:
     """The answer of a worker that could not import the file."""
     return Answers(results={LOAD: ("error", problem)}, during=LOAD, done=True)
-
-
-def asked(check: Check) -> str:
-    return key([check.probe, list(check.given)])
