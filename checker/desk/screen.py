@@ -5,6 +5,7 @@ import os
 import socket
 import textwrap
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -72,11 +73,7 @@ def print_findings(report: Report, console: Console) -> None:
     """A report without its last line. An exception is said once, and what waits is
     one line for each check that is waited for."""
     console.print(Text(title(report), style="bold"), soft_wrap=True)
-    seen: set[tuple[str, ...]] = set()
-    for line in report.lines:
-        if line.status in ("error", "todo") and line.detail in seen:
-            line = replace(line, detail=(), place=None)
-        seen.add(line.detail)
+    for line in _each_exception_once(report.lines):
         if line.status != "blocked":
             print_line(line, console)
     for sentence in waiting(report):
@@ -87,6 +84,20 @@ def print_findings(report: Report, console: Console) -> None:
         console.print(Text(f"What {report.puzzle.file} printed:", style="dim"))
         for printed in report.printed:
             console.print(Text(f"  | {printed}", style="dim"), soft_wrap=True)
+
+
+def _each_exception_once(lines: Iterable[Line]) -> Iterator[Line]:
+    """The lines; one that ends in an exception seen above is its sentence alone."""
+    details: set[tuple[str, ...]] = set()
+    messages: set[str] = set()
+    for line in lines:
+        message = line.mistake.message if line.mistake else ""
+        if line.status in ("error", "todo") and line.detail in details:
+            mistake = None if message in messages else line.mistake
+            line = replace(line, detail=(), place=None, mistake=mistake)
+        details.add(line.detail)
+        messages.add(message)
+        yield line
 
 
 def waiting(report: Report) -> list[str]:
@@ -167,11 +178,15 @@ def title(report: Report) -> str:
 
 def link(place: Place) -> Text:
     """``file:line``, and the code there; a terminal lets one click it."""
-    address = f"file://{socket.gethostname()}{quote(str(Path(place.path).resolve()))}"
+    address = (
+        f"file://{socket.gethostname()}{quote(os.fsencode(Path(place.path).resolve()))}"
+    )
     text = Text(str(place), style=Style(link=address))
     room = WIDTH - 8 - len(text)
-    code = f"  {textwrap.shorten(place.code, room, placeholder=' …')}"
-    return text.append(code, "dim") if place.code and room > 20 else text
+    if not place.code or room <= 20:
+        return text
+    code = place.code if len(place.code) <= room else f"{place.code[: room - 1]}…"
+    return text.append(f"  {code}", "dim")
 
 
 def bar(done: int, total: int) -> Text:

@@ -27,6 +27,8 @@ from checker.link import wire
 
 SHOWN_LINES = 40
 SHOWN_WIDTH = 200
+LONG = 4000
+"""Characters of an exception's message."""
 SCRATCH = "CHECKER_SCRATCH"
 """Names the scratch directory in a worker's environment, by which strays are found."""
 PATIENCE = 2.0
@@ -64,7 +66,7 @@ class Answers:
     was done, and ``during`` which probe was running.
     """
 
-    places: dict[str, Any] = field(default_factory=dict)
+    places: dict[str, tuple[int, str]] = field(default_factory=dict)
     results: dict[str, tuple[str, Any]] = field(default_factory=dict)
     violations: list[str] = field(default_factory=list)
     printed: list[str] = field(default_factory=list)
@@ -72,6 +74,8 @@ class Answers:
     stopped: str = ""
     during: str = ""
     done: bool = False
+    _at: object = None
+    """What the worker calls the probe that has begun and not answered."""
 
     def take(self, message: object, awaited: list[tuple[object, str]]) -> bool:
         """Note one message; False if it is not one that can come now.
@@ -79,15 +83,16 @@ class Answers:
         ``awaited`` are the probes that have not begun, in the order of the request:
         what the worker calls them, and their keys.
         """
-        match message:
-            case {"begin": at} if awaited and at == awaited[0][0]:
-                self.during = awaited.pop(0)[1]
-            case {"at": "load", "value": dict(places)} if self.during == LOAD:
-                self.places = places
-            case {"at": _, "value": value} if self._is_open():
-                self.results[self.during] = ("value", value)
-            case {"at": _, "error": dict(error)} if self._is_open():
-                self.results[self.during] = ("error", _error(error))
+        upcoming = awaited[0][0] if awaited and self._at is None else None
+        match message:  # `at` may be an array: comparing it is no truth
+            case {"begin": int(at) | str(at)} if at == upcoming:
+                self._at, self.during = awaited.pop(0)
+            case {"at": str(at), "value": dict(places)} if at == self._at:
+                self.places, self._at = _places(places), None
+            case {"at": int(at), "value": value} if at == self._at:
+                self.results[self.during], self._at = ("value", value), None
+            case {"at": int(at) | str(at), "error": dict(error)} if at == self._at:
+                self.results[self.during], self._at = ("error", _error(error)), None
             case {"note": str(line)}:
                 self.notes.append(_plain(line))
             case {"done": list(found)}:
@@ -96,22 +101,44 @@ class Answers:
                 return False
         return True
 
-    def _is_open(self) -> bool:
-        """Whether a probe has begun and not answered."""
-        return bool(self.during) and self.during not in self.results
-
 
 def _error(error: dict[str, Any]) -> dict[str, Any]:
     """An exception as it came from the worker, fit to be shown."""
-    texts = {name: str(error.get(name, "")) for name in ("type", "message", "name")}
+    texts = {name: _text(error.get(name)) for name in ("type", "message", "name")}
     flags = {name: error.get(name) is True for name in ("unusable", "todo")}
-    frames = [
-        [str(path), int(line), str(function), _plain(str(code))]
-        for path, line, function, code in error.get("frames", [])
-    ]
-    shapes = {_plain(str(n)): str(v) for n, v in dict(error.get("shapes", {})).items()}
-    lines = {name: "\n".join(map(_plain, t.split("\n"))) for name, t in texts.items()}
-    return {**lines, **flags, "frames": frames, "shapes": shapes}
+    frames, shapes = error.get("frames"), error.get("shapes")
+    found = map(_frame, frames if isinstance(frames, list) else [])
+    sizes = shapes.items() if isinstance(shapes, dict) else []
+    return {
+        **texts,
+        **flags,
+        "frames": [frame for frame in found if frame],
+        "shapes": {_text(name): _text(shape) for name, shape in sizes},
+    }
+
+
+def _text(value: object) -> str:
+    """Lines without control characters; nothing for what is no text."""
+    lines = value[:LONG].split("\n") if isinstance(value, str) else []
+    return "\n".join(map(_plain, lines))
+
+
+def _frame(frame: object) -> list[Any]:
+    """Path, line, function, code; nothing for what is no frame."""
+    match frame:
+        case [str(path), int(line), str(function), str(code)] if path.isprintable():
+            return [path, line, _text(function), _plain(code)]
+    return []
+
+
+def _places(found: dict[str, Any]) -> dict[str, tuple[int, str]]:
+    """Function -> line and code."""
+    places = {}
+    for name, place in found.items():
+        match place:
+            case [int(line), str(code)]:
+                places[name] = line, _plain(code)
+    return places
 
 
 def key(probe: list[Any]) -> str:

@@ -1,7 +1,8 @@
 """Compare what a probe answered with what the oracle says, and put it in words.
 
 Values are arrays, numbers, strings, None, and lists and dicts of them. Arrays must
-agree in dtype and shape; floats within a tolerance, infinities and NaN in place.
+agree in dtype and shape; floats within a tolerance, infinities and NaN in place; all
+else exactly. ``got`` is whatever came from a worker: nothing in it raises here.
 """
 
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 Array = np.ndarray[Any, np.dtype[Any]]
+FLOAT = (float, np.floating)
 
 
 def same(got: Any, want: Any, tolerance: float) -> bool:
@@ -28,6 +30,7 @@ def same(got: Any, want: Any, tolerance: float) -> bool:
             and len(got) == len(want)
             and all(same(*pair, tolerance) for pair in zip(got, want, strict=True))
         )
+    want = want.item() if isinstance(want, np.generic) else want
     return type(got) is type(want) and (got == want or _close(got, want, tolerance))
 
 
@@ -41,17 +44,32 @@ def difference(got: Any, want: Any, tolerance: float) -> str | None:
         return _list_difference(got, want, tolerance)
     if same(got, want, tolerance):
         return None
-    return f"got {brief(got)}, want {brief(want)}"
+    return _both(got, want)
+
+
+def _both(got: object, want: object, where: str = "") -> str:
+    """The two values, told apart: by more digits if need be, or by their types."""
+    one, other = brief(got), brief(want)
+    for digits in (6, 9, 17):
+        if one == other and isinstance(got, FLOAT) and isinstance(want, FLOAT):
+            one, other = f"{got:.{digits}g}", f"{want:.{digits}g}"
+    if one == other and type(got) is not type(want):
+        one, other = f"{one} ({type(got).__name__})", f"{other} ({type(want).__name__})"
+    return f"got {where}{one}, want {other}"
 
 
 def brief(value: object) -> str:
-    """A value as it is shown to a learner, cut at 100 characters."""
-    if isinstance(value, np.ndarray):
-        if value.size <= 8:
-            return f"{np.array2string(value, precision=4, separator=', ')}"
+    """A value as it is shown to a learner, on one line, cut at 100 characters."""
+    if isinstance(value, np.ndarray) and value.size > 8:
         return f"an array {dimensions(value.shape)} of {value.dtype}"
-    text = f"{value:.4g}" if isinstance(value, float) else repr(value)
-    return text if len(text) <= 100 else text[:97] + "…"
+    if isinstance(value, np.ndarray):
+        text = np.array2string(value, precision=4, separator=", ")
+    elif isinstance(value, FLOAT):
+        text = f"{value:.4g}"
+    else:
+        text = str(value) if isinstance(value, np.generic) else repr(value)
+    text = text.replace("\n", "")
+    return text if len(text) <= 100 else text[:99] + "…"
 
 
 def dimensions(shape: tuple[int, ...]) -> str:
@@ -64,11 +82,9 @@ def _is_short(values: list[Any]) -> bool:
 
 
 def _close(got: object, want: object, tolerance: float) -> bool:
-    return (
-        isinstance(got, float)
-        and isinstance(want, float)
-        and bool(np.isclose(got, want, rtol=tolerance, atol=tolerance, equal_nan=True))
-    )
+    if not isinstance(got, float) or not isinstance(want, float):
+        return False
+    return not _wrong(np.asarray(got), np.asarray(want), tolerance)
 
 
 def _array_difference(got: object, want: np.ndarray, tolerance: float) -> str | None:
@@ -82,25 +98,20 @@ def _array_difference(got: object, want: np.ndarray, tolerance: float) -> str | 
     if not wrong.any():
         return None
     at = tuple(int(i) for i in np.argwhere(wrong)[0])
-    where = f"{list(at)} = " if at else ""
     counts = f"; {wrong.sum()} of {wrong.size} values differ" if wrong.size > 1 else ""
-    return f"got {where}{_number(got[at])}, want {_number(want[at])}{counts}"
+    return _both(got[at], want[at], f"{list(at)} = " if at else "") + counts
 
 
 def _wrong(got: Array, want: Array, tolerance: float) -> Array:
     """Where two arrays of one shape and dtype differ; numbers that are no floats have
     to be equal, infinities and NaN in their places."""
-    equal = got == want
-    if want.dtype.kind == "f":
-        with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"):
+        equal = got == want
+        if want.dtype.kind in "fc":
             near = np.abs(got - want) <= tolerance * (1 + np.abs(want))
-        both_nan = np.isnan(got) & np.isnan(want)
-        equal = equal | (near & np.isfinite(want)) | both_nan
+            both_nan = np.isnan(got) & np.isnan(want)
+            equal = equal | (near & np.isfinite(want)) | both_nan
     return np.asarray(~equal)
-
-
-def _number(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, np.floating) else str(value)
 
 
 def _dict_difference(got: object, want: dict[str, Any], tolerance: float) -> str | None:
@@ -116,10 +127,11 @@ def _dict_difference(got: object, want: dict[str, Any], tolerance: float) -> str
 
 def _list_difference(got: object, want: Any, tolerance: float) -> str | None:
     if not isinstance(got, list | tuple):
-        return f"got {brief(got)}, want {brief(want)}"
-    if len(got) != len(want) or (got != want and _is_short([*got, *want])):
-        return f"got {brief(got)}, want {brief(want)}"
+        return _both(got, want)
+    if len(got) != len(want) or (_is_short([*got, *want]) and [*got] != [*want]):
+        return _both(got, want)
     for index, (one, wanted) in enumerate(zip(got, want, strict=True)):
         if (found := difference(one, wanted, tolerance)) is not None:
-            return f"{found} (number {index + 1} of {len(want)})"
+            at = f" (number {index + 1} of {len(want)})" if len(want) > 1 else ""
+            return f"{found}{at}"
     return None

@@ -17,9 +17,6 @@ from checker.verdict.compare import same
 Result = tuple[str, Any]
 """("value", …) or ("error", …), as the worker sent it."""
 
-FORMLESS = (TypeError, ValueError, KeyError, IndexError, AttributeError)
-"""What a judgement raises for an answer that has not the form it looks at."""
-
 _ANSWERS: dict[Mistake, object] = {}
 """What mistakes give, as far as it has been computed."""
 
@@ -76,11 +73,12 @@ def _answer(mistake: Mistake, until: float) -> bool:
 
 
 def holds(judgement: Callable[[Any], object], value: object) -> bool:
-    """False where the answer has not even the form that a judgement needs."""
+    """False also where the answer has not the form that a judgement looks at, which
+    may raise anything then."""
     try:
         with np.errstate(all="ignore"):
             return bool(judgement(value))
-    except FORMLESS:
+    except Exception:
         return False
 
 

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from checker.course import shown
 from checker.link.process import LOAD, Answers, key
 from checker.table import Check, Mistake, Table
 from checker.verdict.compare import brief, difference
-from checker.verdict.diagnose import FORMLESS, Result, diagnose, own_probes
+from checker.verdict.diagnose import Result, diagnose, own_probes
 from checker.verdict.explain import Place, explain
 from checker.verdict.report import Line
 
@@ -104,7 +106,7 @@ class Judge:
             line = self._blocked(check, unmet[0]) if unmet else self._line(check)
             status[check.name] = line.status
             lines.append(line)
-        return [*lines, *self._violations()]
+        return [*lines, *self._besides(lines)]
 
     def _blocked(self, check: Check, needs: str) -> Line:
         return Line(check.name, "blocked", said(check, self.result(check)), needs=needs)
@@ -126,17 +128,15 @@ class Judge:
 
     def _unanswered(self, check: Check) -> Line:
         """The file was stopped: at this check, or before it."""
-        asked = key([check.probe, list(check.given)])
-        if self.answers.stopped and self.answers.during != asked:
+        first = next(c for c in self.table.checks if self.result(c) is None)
+        if self.answers.stopped and check is not first:
             return self._blocked(check, "the check before to end")
         reason = f"{self.name} {self.answers.stopped or 'gave no answer'}"
         return Line(check.name, "error", said(check, None), (reason,))
 
     def _place(self, where: str) -> Place | None:
-        match self.answers.places.get(where):
-            case [int(line), str(code)]:
-                return Place(self.file, line, code)
-        return None
+        found = self.answers.places.get(where)
+        return Place(self.file, *found) if found else None
 
     def _not_loaded(self) -> Line | None:
         name = f"{self.name} {IMPORTED}"
@@ -147,12 +147,16 @@ class Judge:
             return Line(name, "error", name, (f"{self.name} {self.answers.stopped}",))
         return None
 
-    def _violations(self) -> list[Line]:
-        name = "leaves everything else alone"
-        return [
-            Line(name, "error", name, (f"{self.name} {violation}",))
-            for violation in self.answers.violations
-        ]
+    def _besides(self, lines: list[Line]) -> list[Line]:
+        """What concerns no single check: violations, an end that no line tells of."""
+        found = [("leaves everything else alone", what) for what in self._violations()]
+        stopped = f"{self.name} {self.answers.stopped}"
+        if self.answers.stopped and not any(stopped in line.detail for line in lines):
+            found.append(("runs to its end", stopped))
+        return [Line(name, "error", name, (what,)) for name, what in found]
+
+    def _violations(self) -> list[str]:
+        return [f"{self.name} {violation}" for violation in self.answers.violations]
 
 
 def fault(check: Check, result: Result) -> str | None:
@@ -167,10 +171,12 @@ def fault(check: Check, result: Result) -> str | None:
 
 
 def _faulty(accept: Callable[[Any], str | None], value: object) -> str | None:
-    """What a property finds; an answer without the form it looks at fails it too."""
+    """What a property finds; an answer without the form it looks at fails it too, and
+    may raise anything."""
     try:
-        return accept(value)
-    except FORMLESS:
+        with np.errstate(all="ignore"):
+            return accept(value)
+    except Exception:
         return f"got {brief(value)}, which is not what this check looks at"
 
 
@@ -180,11 +186,13 @@ def is_open(result: Result | None) -> bool:
 
 
 def said(check: Check, result: Result | None, passed: bool = False) -> str:
-    """The sentence of a check's line."""
-    template = check.passed if passed else check.failed
-    got = result[1] if result and result[0] == "value" else None
+    """The sentence of a check's line; its name where there is no value to show."""
+    template = (check.passed if passed else check.failed) or check.name
+    if result is None or (result[0] == "error" and "{got}" in template):
+        return check.name
+    got = result[1]
     plain = repr(got) if isinstance(got, float) else brief(got)
-    return template.format(got=plain) if template else check.name
+    return template.replace("{got}", plain)
 
 
 def explained(name: str, sentence: str, error: Result, file: str) -> Line:
