@@ -106,15 +106,21 @@ def _error(error: dict[str, Any]) -> dict[str, Any]:
     """An exception as it came from the worker, fit to be shown."""
     texts = {name: _text(error.get(name)) for name in ("type", "message", "name")}
     flags = {name: error.get(name) is True for name in ("unusable", "todo")}
-    frames, shapes = error.get("frames"), error.get("shapes")
+    frames = error.get("frames")
     found = map(_frame, frames if isinstance(frames, list) else [])
-    sizes = shapes.items() if isinstance(shapes, dict) else []
     return {
         **texts,
         **flags,
         "frames": [frame for frame in found if frame],
-        "shapes": {_text(name): _text(shape) for name, shape in sizes},
+        "definition": _frame(error.get("definition")),
+        "shapes": _texts(error.get("shapes")),
+        "facts": _texts(error.get("facts")),
     }
+
+
+def _texts(found: object) -> dict[str, str]:
+    items = found.items() if isinstance(found, dict) else []
+    return {_text(name): _text(text) for name, text in items}
 
 
 def _text(value: object) -> str:
@@ -127,7 +133,7 @@ def _frame(frame: object) -> list[Any]:
     """Path, line, function, code; nothing for what is no frame."""
     match frame:
         case [str(path), int(line), str(function), str(code)] if path.isprintable():
-            return [path, line, _text(function), _plain(code)]
+            return [path, line, _text(function), _text(code)]
     return []
 
 
