@@ -172,7 +172,9 @@ def is_open(result: Result | None) -> bool:
 def said(check: Check, result: Result | None, passed: bool = False) -> str:
     """The sentence of a check's line."""
     template = check.passed if passed else check.failed
-    got = result[1] if result and result[0] == "value" else None
+    if result is None or result[0] == "error":  # there is no value to show
+        return check.name if "{got}" in template else template or check.name
+    got = result[1]
     plain = repr(got) if isinstance(got, float) else brief(got)
     return template.format(got=plain) if template else check.name
 
