@@ -2,4 +2,4 @@
 
 from checker.table import Table
 
-TABLE = Table(checks=(), uses=('config', 'layernorm', 'block'))
+TABLE = Table(checks=(), uses=("config", "layernorm", "block"))
