@@ -13,7 +13,7 @@ import numpy as np
 from checker.table import Check, Flaw, Mistake, refusals
 from checker.verdict.compare import same
 from tests.support.data import Array, Sizes, Weights
-from tests.support.layers import CUT, Layer
+from tests.support.layers import CUT, Layer, second_calls
 
 NOTHING_RETURNED = Mistake(
     "nothing-returned",
@@ -93,6 +93,11 @@ class Rows:
         sizes = sizes or self.layer.sizes
         return self.oracle(self.layer.x(sizes), self.layer.weights(sizes), sizes)
 
+    def _second_answers(self) -> dict[str, Array]:
+        sizes = self.layer.sizes
+        w, calls = self.layer.weights(sizes), second_calls(self.layer.x(sizes))
+        return {name: self.oracle(x, w, sizes) for name, x in calls.items()}
+
     def structure(
         self, *mistakes: Mistake, starts: dict[str, object] | None = None
     ) -> Check:
@@ -130,12 +135,11 @@ class Rows:
         Tokens are either mixed with those before them (``causal``) or kept apart.
         """
         after = {"needs": (self.does,)}
-        tokens = (
-            ("hides the future: a later token changes nothing before it",
-             "layer.later_changed", nothing_before_moves)
+        tokens, judged = (
+            ("hides the future: a later token changes nothing before it", future_hidden)
             if causal
-            else ("treats each token by itself", "layer.token_changed", one_token_moves)
-        )  # fmt: skip
+            else ("treats each token by itself", tokens_apart)
+        )
         return (
             self._row(
                 f"works at other sizes: {others}",
@@ -147,10 +151,11 @@ class Rows:
             self._row(
                 "answers every call like a first one: nothing is kept between calls",
                 "layer.called_before",
-                accept=nothing_kept,
+                expect=self._second_answers,
+                tolerance=self.tolerance,
                 **after,
             ),
-            self._row(tokens[0], tokens[1], accept=tokens[2], **after),
+            self._row(tokens, "layer.later_changed", accept=judged, **after),
             self._row(
                 "keeps the rows of a batch apart",
                 "layer.rows_apart",
@@ -192,31 +197,27 @@ def moved(one: Array, other: Array) -> float:
     return float(far) if np.isfinite(far) else float("inf")
 
 
-def nothing_kept(got: dict[str, Array]) -> str | None:
-    if (far := moved(got["first"], got["second"])) > 1e-4:
-        return f"a module called before and a new one differ by {far:.3g}"
-    return None
-
-
 def rows_apart(got: dict[str, Array]) -> str | None:
-    if (far := moved(got["together"], got["apart"])) > 1e-4:
+    together = got["together"]
+    if (far := moved(together[1:], got["alone"])) > 1e-4:
         return f"a row alone and the same row in a batch differ by {far:.3g}"
+    if (far := moved(together[0], got["other"][0])) > 1e-4:
+        return f"row 1 was changed, and row 0 moved by {far:.3g}"
     return None
 
 
-def nothing_before_moves(got: dict[str, Array]) -> str | None:
-    if (far := moved(got["before"][:, :CUT], got["after"][:, :CUT])) > 1e-5:
-        return (
-            f"tokens {CUT} and later were changed, and those before moved by {far:.3g}"
-        )
+def future_hidden(got: dict[str, Array]) -> str | None:
+    if (far := moved(got["before"][1, :CUT], got["after"][1, :CUT])) > 1e-5:
+        return f"tokens from {CUT} on were changed, and those before moved by {far:.3g}"
     return None
 
 
-def one_token_moves(got: dict[str, Array]) -> str | None:
-    others = np.ones(got["before"].shape[:2], bool)
-    others[1, 3] = False
-    if (far := moved(got["before"][others], got["after"][others])) > 1e-5:
-        return f"token [1, 3] was changed, and others moved by {far:.3g}"
+def tokens_apart(got: dict[str, Array]) -> str | None:
+    changed = (1, slice(CUT, None))
+    left, right = got["before"].copy(), got["after"].copy()
+    left[changed] = right[changed] = 0
+    if (far := moved(left, right)) > 1e-5:
+        return f"tokens [1, {CUT}:] were changed, and others moved by {far:.3g}"
     return None
 
 
