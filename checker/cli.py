@@ -1,10 +1,10 @@
 """The command line: steps and commands, their arguments, exit statuses.
 
-``python -m checker STEP`` checks, ``python -m checker COMMAND`` does the rest. The first
-word decides: a name in ``COMMANDS`` is that command's, all else is a check (``--dir x
-s05`` as well as ``s05 --dir x``). A command is a module with ``add_arguments(parser)``
-and ``run(arguments) -> int``; it is imported only when it is called, because a check
-wants to start its worker first.
+``python -m checker STEP`` checks, ``python -m checker COMMAND`` does the rest. The
+first word decides: a name in ``COMMANDS`` is that command's, all else is a check
+(``--dir x s05`` as well as ``s05 --dir x``). A command is a module with
+``add_arguments(parser)`` and ``run(arguments) -> int``; it is imported only when it is
+called, because a check wants to start its worker first.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from checker.course import FOLDER, Fault, puzzles, select
+from checker.course import FOLDER, Fault, has_solutions, puzzles, select
 
 if TYPE_CHECKING:
     from checker.desk.screen import Printer
@@ -46,16 +46,20 @@ LEARNING = (
     Command("list", "desk.progress", "the ten puzzles and how far you are"),
     Command("hint", "desk.hint", "the next hint for a step"),
     Command("reset", "desk.reset", "start a puzzle again; a backup is kept"),
-    Command("solution", "desk.solution", "the reference beside your lines, once you pass"),
+    Command("solution", "desk.solution", "the reference beside yours, once you pass"),
     Command("finale", "desk.finale", "your own GPT-2 writes, once all ten pass"),
     Command("doctor", "desk.doctor", "can the course run here?"),
 )
 TEACHING = (
     Command("grade", "classroom.grade", "grade submissions"),
-    Command("gradescope-zip", "classroom.gradescope.build", "build the Gradescope autograder"),
+    Command(
+        "gradescope-zip", "classroom.gradescope.build", "build Gradescope's autograder"
+    ),
     Command("handout", "classroom.handout", "copy the course without its solutions"),
 )
 COMMANDS = {command.name: command for command in (*LEARNING, *TEACHING)}
+WHOLE_COURSE = ("solution", "gradescope-zip", "handout")
+"""Commands that need ``solutions/``, which a handed out copy has not."""
 
 
 class UsageError(Exception):
@@ -120,7 +124,8 @@ def overview() -> str:
     groups = (("Check", checks), ("Learn", LEARNING), ("Teach", TEACHING))
     lines = ["python -m checker COMMAND"]
     for title, commands in groups:
-        lines += ["", title, *(f"  {c.name:<16}{c.does}" for c in commands)]
+        there = [c for c in commands if has_solutions() or c.name not in WHOLE_COURSE]
+        lines += ["", title, *(f"  {c.name:<16}{c.does}" for c in there)]
     last = "`python -m checker COMMAND --help` says more, `… s01 --help` about checks."
     return "\n".join([*lines, "", last])
 
@@ -169,7 +174,9 @@ def check(arguments: argparse.Namespace) -> int:
 
 
 def _checked(
-    examiner: "Examiner", arguments: argparse.Namespace, printer: "Printer | None" = None
+    examiner: "Examiner",
+    arguments: argparse.Namespace,
+    printer: "Printer | None" = None,
 ) -> Iterator["Report"]:
     """The reports, each shown before MAX compiles what passed."""
     from checker.desk.progress import remember

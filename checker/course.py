@@ -101,6 +101,11 @@ def reference(name: str) -> Source:
         ) from error
 
 
+def has_solutions() -> bool:
+    """Whether this is the whole course, not a copy that was handed out."""
+    return (ROOT / "solutions").is_dir()
+
+
 def shown(path: Path) -> str:
     """A path as the learner wrote it: relative to where they are, if it is below."""
     try:

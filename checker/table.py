@@ -53,7 +53,7 @@ class Mistake:
     quiet: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Check:
     """One line of the report.
 

@@ -3,10 +3,14 @@
     python -m checker handout ../handout
 
 The checks of the copy work as here: the oracle is in the tables, and the reference that
-stands in for earlier steps goes along sealed (``seal.py``).
+replaces earlier steps is included in a sealed file (``seal.py``).
+
+The README and its like name only what the copy has: what lies between the comments
+``only in the whole course`` and ``in every copy`` is left out of them.
 """
 
 import argparse
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -16,11 +20,25 @@ from checker.cli import PASSED, UsageError
 from checker.course import ROOT
 
 KEPT = (
-    "AGENTS.md", "LICENSE", "README.md", "checker", "constraints.txt", "docs/images",
-    "hints", "hugging-face-model.py", "models", "pixi.lock", "pixi.toml", "puzzles",
+    ".devcontainer", ".gitignore", "AGENTS.md", "LICENSE", "README.md", "checker",
+    "constraints.txt", "docs/images", "docs/pytorch-to-max.md", "hints",
+    "hugging-face-model.py", "models", "pixi.lock", "pixi.toml", "puzzles",
     "pyproject.toml", "requirements.txt", "tests", "uv.lock",
 )  # fmt: skip
 """What a learner needs: no solutions, instructors' pages, benchmarks, history."""
+
+NAMING = (
+    "AGENTS.md", "README.md", "models/README.md",
+    "pixi.toml", "pyproject.toml", "uv.lock",
+)  # fmt: skip
+"""Of these, the files that name others."""
+
+WHOLE_ONLY = re.compile(
+    r"(#|<!--) only in the whole course( -->)?\n?.*?(#|<!--) in every copy( -->)?\n?",
+    re.DOTALL,
+)
+GROUPS = 'default-groups = ["test"]', "default-groups = []"
+"""What uv installs unasked, in pyproject.toml and uv.lock: here and in a handout."""
 
 LEFT_OUT = shutil.ignore_patterns(
     "__pycache__", "*.bak*", "corpus", "course", "train.py", "curve.*"
@@ -56,7 +74,17 @@ def copy_course(folder: Path) -> None:
         elif source.is_file():
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target)
+    for name in NAMING:
+        _trim(folder / name)
     for puzzle in puzzles():
         text = holes.puzzle(puzzle.name)
         (folder / "puzzles" / puzzle.file).write_text(text, encoding="utf-8")
     (folder / "checker" / seal.SEALED.name).write_bytes(seal.seal())
+
+
+def _trim(path: Path) -> None:
+    """Leave out of a text of the copy what only the whole course has."""
+    text = path.read_text(encoding="utf-8")
+    trimmed = WHOLE_ONLY.sub("", text).replace(*GROUPS)
+    if trimmed != text:
+        path.write_text(trimmed, encoding="utf-8")

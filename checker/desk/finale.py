@@ -1,9 +1,10 @@
-"""The end of the course: the learner's own GPT-2 writes, in a process of its own.
+"""The end of the course: your own GPT-2 writes, once all the steps pass.
 
 ``python -m checker.desk.finale FILE`` runs ``main`` of the last puzzle on the bundled
-model, interpreted, so that nobody waits for a compiler now.
+model, in a process of its own, interpreted, so that nobody waits for a compiler now.
 """
 
+import argparse
 import importlib
 import subprocess
 import sys
@@ -11,7 +12,11 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from checker.course import ROOT, puzzles
+from checker.cli import NOT_YET, PASSED
+from checker.course import FOLDER, ROOT, puzzles
+from checker.desk.progress import changed
+from checker.desk.screen import command
+from checker.desk.state import load
 from checker.link.process import environment
 
 ARGUMENTS = ("--model", "models/austen", "--max-new-tokens", "40")
@@ -44,6 +49,32 @@ def write_closing_lines(folder: Path, say: Callable[[str], None]) -> None:
         patience.cancel()
         process.kill()
         process.wait()
+
+
+def beyond() -> list[str]:
+    """What there is to do with a finished GPT-2."""
+    return [
+        f"{command('my-demo')} compiles it with MAX and takes the real GPT-2's weights "
+        "(550 MB) where the hub can be reached.",
+        f"{command('my-demo --model models/austen --seed 7')} writes another text.",
+    ]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """None."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Let the learner's model write, or say which step does not pass yet."""
+    steps = load().steps
+    for puzzle in puzzles():
+        if not steps[puzzle.step].passed or changed(puzzle, steps[puzzle.step]):
+            print(f"{puzzle.step} does not pass yet. Next: {command(puzzle.step)}")
+            return NOT_YET
+    print("All ten steps pass. This is what your own GPT-2 writes:\n", flush=True)
+    write_closing_lines(FOLDER, lambda line: print(line, flush=True))
+    print("", *beyond(), sep="\n")
+    return PASSED
 
 
 def main(file: str) -> int:

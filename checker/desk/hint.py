@@ -13,7 +13,7 @@ from rich.text import Text
 
 from checker import holes
 from checker.cli import PASSED, add_step
-from checker.course import FOLDER, ROOT, Fault, Puzzle, puzzle, reference
+from checker.course import FOLDER, ROOT, Fault, Puzzle, has_solutions, puzzle, reference
 from checker.desk.progress import changed
 from checker.desk.screen import WIDTH, command
 from checker.desk.state import StepState, changing
@@ -29,7 +29,8 @@ def request(target: Puzzle, how: str = "") -> list[str]:
         step = state.steps[target.step]
         if step.passed and not changed(target, step):
             passes = f"{target.step} passes: no more hints."
-            return [passes, f"The reference: {command(f'solution {target.step}')}"]
+            reference = f"The reference: {command(f'solution {target.step}')}"
+            return [passes, *([reference] if has_solutions() else [])]
         name = hole_in_trouble(target, step)
         given = min(step.hints.get(name, 0) + 1, len(ladders[name]))
         step.hints[name] = given
@@ -45,6 +46,8 @@ def request(target: Puzzle, how: str = "") -> list[str]:
 def _rest(target: Puzzle, given: int, count: int, how: str) -> str:
     if given < count:
         return f"Hint {given} of {count}; one more: {how}"
+    if not has_solutions():
+        return f"This was the last of {count} hints."
     spoil = command(f"solution {target.step} --spoil")
     return f"This was the last of {count} hints; the solution: {spoil}"
 

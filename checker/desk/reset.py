@@ -32,12 +32,36 @@ def reset(target: Puzzle, folder: Path = FOLDER) -> str:
     try:
         folder.mkdir(exist_ok=True)
         kept = keep(path) if path.exists() else None
-        _replace(path, text)
+        _replace(path, text.encode())
     except OSError as error:
         raise Fault(f"{shown(path)} cannot be written: {error.strerror}") from error
     _forget(target)
     backup = f"; your version is in {shown(kept)}" if kept else ""
     return f"{shown(path)} has been reset{backup}"
+
+
+def undo(target: Puzzle, folder: Path = FOLDER) -> str:
+    """Put the newest backup back in place; says in a sentence what was done."""
+    path = folder / target.file
+    backups = [p for p in folder.glob(f"{path.name}.bak*") if _number(p) > 0]
+    if not backups:
+        return f"there is no backup of {shown(path)}"
+    newest = max(backups, key=_number)
+    try:
+        text = newest.read_bytes()
+        kept = keep(path) if path.exists() else None
+        _replace(path, text)
+        newest.unlink()
+    except OSError as error:
+        raise Fault(f"{shown(path)} cannot be written: {error.strerror}") from error
+    also = f"; what was there is in {shown(kept)}" if kept else ""
+    return f"{shown(path)} is your version from {shown(newest)} again{also}"
+
+
+def _number(backup: Path) -> int:
+    """1 for .bak, 2 for .bak2 and so on; 0 for what is no backup of ours."""
+    digits = backup.suffix.removeprefix(".bak") or "1"
+    return int(digits) if digits.isdecimal() else 0
 
 
 def keep(path: Path) -> Path:
@@ -53,10 +77,10 @@ def keep(path: Path) -> Path:
             number += 1
 
 
-def _replace(path: Path, text: str) -> None:
+def _replace(path: Path, text: bytes) -> None:
     """At once: whoever watches the file never sees half of it."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    beside.write_text(text, encoding="utf-8", newline="\n")
+    beside.write_bytes(text)
     os.replace(beside, path)
 
 
@@ -70,10 +94,16 @@ def _forget(target: Puzzle) -> None:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_step(parser, every=True)
     parser.add_argument("--yes", "-y", action="store_true", help="do not ask")
+    undone = "put the version back that the last reset kept"
+    parser.add_argument("--undo", action="store_true", help=undone)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Ask, then reset. Without a terminal to ask on, ``--yes`` is needed."""
+    if arguments.undo:
+        for target in select(arguments.step):
+            print(undo(target))
+        return PASSED
     if not arguments.yes:
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
             print("without a terminal to ask on, reset needs --yes", file=sys.stderr)

@@ -143,7 +143,9 @@ def as_json(report: Report) -> dict[str, Any]:
             {
                 "name": line.name,
                 "status": line.status,
-                "detail": "\n".join([*line.detail, *map(str, filter(None, [line.place]))]),
+                "detail": "\n".join(
+                    map(str, [*line.detail, *filter(None, [line.place])])
+                ),
                 "mistake": line.mistake
                 and {"id": line.mistake.id, "message": line.mistake.message},
             }
@@ -183,7 +185,7 @@ def _files(names: tuple[str, ...]) -> str:
 
 
 def print_line(line: Line, console: Console) -> None:
-    """A check's line; below it what was got and wanted, what it means, where to look."""
+    """A check's line; below it what was got and wanted, its meaning, where to look."""
     symbol = mark(line)
     text = Text(f"{symbol} ", style=COLOURS[symbol]).append(line.sentence, "default")
     console.print(text, soft_wrap=not console.file.isatty())

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from checker.cli import NOT_YET, PASSED, add_step
-from checker.course import FOLDER, ROOT, Puzzle, puzzle, reference, shown
+from checker.course import FOLDER, Puzzle, has_solutions, puzzle, reference, shown
 from checker.desk.progress import changed, remember
 from checker.desk.screen import command
 from checker.desk.state import load
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Show the diff, or say what is needed first."""
     target = puzzle(arguments.step)
-    if not (ROOT / "solutions").is_dir():
+    if not has_solutions():
         print("this copy of the course was handed out without its solutions")
         return NOT_YET
     if not arguments.spoil and not passes(target):

@@ -14,7 +14,7 @@ from rich.text import Text
 from checker.cli import PASSED, USAGE, UsageError, step_argument
 from checker.course import FOLDER, Fault, Puzzle, puzzle, puzzles, shown, siblings
 from checker.desk import hint, progress, reset, screen
-from checker.desk.finale import write_closing_lines
+from checker.desk.finale import beyond, write_closing_lines
 from checker.desk.state import changing, load
 from checker.desk.terminal import (
     Saves,
@@ -53,6 +53,7 @@ class Watch(AbstractContextManager["Watch"]):
         self.seen: Signature = ()
         self.since = time.monotonic()
         self.ended = False
+        self.finished = False
 
     def __enter__(self) -> "Watch":
         self.examiner.start()
@@ -78,7 +79,7 @@ class Watch(AbstractContextManager["Watch"]):
 
     def go(self, target: Puzzle) -> None:
         """Make a step the current one and check it."""
-        self.puzzle = target
+        self.puzzle, self.finished = target, False
         with changing() as state:
             state.current = target.step
         self.check()
@@ -158,7 +159,9 @@ class Watch(AbstractContextManager["Watch"]):
             self.say(f"{done} of {total} steps pass.")
         else:
             self.console.print(screen.bar(done, total))
-        if self.passes:
+        if self.finished:
+            self.say("The course is complete.", "green")
+        elif self.passes:
             last = progress.pending(load(), self.puzzle) is None
             then = "to finish the course" if last else "for the next step"
             self.say(f"{self.puzzle.step} passes. Press n {then}.", "green")
@@ -168,7 +171,8 @@ class Watch(AbstractContextManager["Watch"]):
     # What the keys do
 
     def keys(self) -> dict[str, tuple[str, Callable[[], None]]]:
-        first = {"n": ("next", self.next)} if self.passes else {}
+        goes_on = self.passes and not self.finished
+        first = {"n": ("next", self.next)} if goes_on else {}
         return first | {
             "h": ("hint", self.hint),
             "l": ("list", self.show_list),
@@ -195,6 +199,12 @@ class Watch(AbstractContextManager["Watch"]):
             self.go(upcoming)
 
     def hint(self) -> None:
+        """The hints in place of the report, so that both are never scrolled apart."""
+        trouble = self.verdict.trouble if self.verdict else None
+        if not self.plain:
+            self.console.clear()
+        if trouble is not None:
+            screen.print_line(trouble, self.console)
         hint.print_hints(hint.request(self.puzzle, "press h"), self.console)
         self.show_prompt()
 
@@ -252,6 +262,9 @@ class Watch(AbstractContextManager["Watch"]):
             return self.go(missing[0])
         self.say("All of it passes. Your own GPT-2 has the last word:\n", "bold")
         write_closing_lines(FOLDER, self.say)
+        for line in ("", *beyond()):
+            self.say(line)
+        self.finished = True
         return self.show_prompt()
 
     # Time

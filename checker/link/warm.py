@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from checker.link.process import Limits, WorkerProcess
@@ -15,16 +16,23 @@ class Warming:
     started before, so nothing is forked from a process with threads of MAX.
     """
 
-    def __init__(self, limits: Limits, request: dict[str, Any] | None) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        request: dict[str, Any],
+        meanwhile: Callable[[], None] = lambda: None,
+    ) -> None:
         self.worker = WorkerProcess(limits)
-        self._thread = threading.Thread(target=self._run, args=(request,), daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, args=(request, meanwhile), daemon=True
+        )
         self._thread.start()
 
-    def _run(self, request: dict[str, Any] | None) -> None:
+    def _run(self, request: dict[str, Any], meanwhile: Callable[[], None]) -> None:
         with contextlib.suppress(Exception):  # a worker that fails is replaced later
+            meanwhile()
             self.worker.wait_until_ready()
-            if request is not None:
-                self.worker.ask(request)
+            self.worker.ask(request)
 
     @property
     def done(self) -> bool:

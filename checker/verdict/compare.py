@@ -8,10 +8,27 @@ from typing import Any
 
 import numpy as np
 
+Array = np.ndarray[Any, np.dtype[Any]]
 
-def same(got: object, want: object, tolerance: float) -> bool:
+
+def same(got: Any, want: Any, tolerance: float) -> bool:
     """Whether the two are equal; an array never equals a list of its values."""
-    return difference(got, want, tolerance) is None
+    if isinstance(want, np.ndarray):
+        alike = isinstance(got, np.ndarray) and got.dtype == want.dtype
+        return (
+            alike and got.shape == want.shape and not _wrong(got, want, tolerance).any()
+        )
+    if isinstance(want, dict):
+        return isinstance(got, dict) and all(
+            key in got and same(got[key], each, tolerance) for key, each in want.items()
+        )
+    if isinstance(want, list | tuple):
+        return (
+            isinstance(got, list | tuple)
+            and len(got) == len(want)
+            and all(same(*pair, tolerance) for pair in zip(got, want, strict=True))
+        )
+    return type(got) is type(want) and (got == want or _close(got, want, tolerance))
 
 
 def difference(got: Any, want: Any, tolerance: float) -> str | None:
@@ -22,7 +39,7 @@ def difference(got: Any, want: Any, tolerance: float) -> str | None:
         return _dict_difference(got, want, tolerance)
     if isinstance(want, list | tuple):
         return _list_difference(got, want, tolerance)
-    if type(got) is type(want) and (got == want or _close(got, want, tolerance)):
+    if same(got, want, tolerance):
         return None
     return f"got {brief(got)}, want {brief(want)}"
 
@@ -61,13 +78,25 @@ def _array_difference(got: object, want: np.ndarray, tolerance: float) -> str | 
         return f"got shape {dimensions(got.shape)}, want {dimensions(want.shape)}"
     if got.dtype != want.dtype:
         return f"got dtype {got.dtype}, want {want.dtype}"
-    wrong = ~np.isclose(got, want, rtol=tolerance, atol=tolerance, equal_nan=True)
+    wrong = _wrong(got, want, tolerance)
     if not wrong.any():
         return None
     at = tuple(int(i) for i in np.argwhere(wrong)[0])
     where = f"{list(at)} = " if at else ""
     counts = f"; {wrong.sum()} of {wrong.size} values differ" if wrong.size > 1 else ""
     return f"got {where}{_number(got[at])}, want {_number(want[at])}{counts}"
+
+
+def _wrong(got: Array, want: Array, tolerance: float) -> Array:
+    """Where two arrays of one shape and dtype differ; numbers that are no floats have
+    to be equal, infinities and NaN in their places."""
+    equal = got == want
+    if want.dtype.kind == "f":
+        with np.errstate(all="ignore"):
+            near = np.abs(got - want) <= tolerance * (1 + np.abs(want))
+        both_nan = np.isnan(got) & np.isnan(want)
+        equal = equal | (near & np.isfinite(want)) | both_nan
+    return np.asarray(~equal)
 
 
 def _number(value: Any) -> str:

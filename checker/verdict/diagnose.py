@@ -17,6 +17,9 @@ from checker.verdict.compare import same
 Result = tuple[str, Any]
 """("value", …) or ("error", …), as the worker sent it."""
 
+FORMLESS = (TypeError, ValueError, KeyError, IndexError, AttributeError)
+"""What a judgement raises for an answer that has not the form it looks at."""
+
 _ANSWERS: dict[Mistake, object] = {}
 """What mistakes give, as far as it has been computed."""
 
@@ -77,7 +80,7 @@ def holds(judgement: Callable[[Any], object], value: object) -> bool:
     try:
         with np.errstate(all="ignore"):
             return bool(judgement(value))
-    except (TypeError, ValueError, KeyError, IndexError, AttributeError):
+    except FORMLESS:
         return False
 
 

@@ -20,6 +20,8 @@ from checker.verdict.report import Line, Report, status_of
 
 PREPARING = 0.8
 """Seconds of computing what mistakes give, while a worker imports MAX."""
+AHEAD = 5.0
+"""The same where nobody waits for it."""
 
 
 class Examiner:
@@ -74,14 +76,22 @@ class Examiner:
             names = [target.name, *(each.name for each in siblings(target.name))]
             files = {name: reference(name) for name in names}
             request = _request(target, files, _probes(target.table))
-            self._fresh = Warming(self.limits, request)
+            table = target.table
+            self._fresh = Warming(
+                self.limits, request, lambda: diagnose.prepare(table, AHEAD)
+            )
+
+    @property
+    def is_renewed(self) -> bool:
+        """Whether ``settle`` would put a fresh worker in place."""
+        return self._fresh is not None and self._fresh.done
 
     def settle(self) -> None:
         """Put the fresh worker in place if it is ready.
 
         Until then that of the last check, if it is still well, answers: nobody waits.
         """
-        if self._fresh is not None and self._fresh.done:
+        if self.is_renewed:
             self._drop()
             self.start()
 
@@ -157,9 +167,11 @@ class Examiner:
             diagnose.prepare(table, PREPARING)
         answers = self._ask(_request(target, files, _probes(table)))
         judge = Judge(table, file, answers)
-        wanted = judge.wanted() if diagnosing and not answers.stopped else []
-        more = self._ask(_request(target, files, wanted, diagnosing=True)).results
-        lines = judge.lines(more if wanted else {})
+        if diagnosing:
+            wanted = judge.name_mistakes() if not answers.stopped else []
+            more = self._ask(_request(target, files, wanted, diagnosing=True))
+            judge.name_more(more.results)
+        lines = judge.lines()
         return Report(
             target,
             file,

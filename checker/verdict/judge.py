@@ -1,7 +1,7 @@
 """From a worker's answers to the lines of a report. Pure: nothing is run or read here.
 
-``Judge`` looks at each answer once. ``wanted`` says what the mistakes of failing checks
-ask besides; ``lines`` names what is known then.
+``Judge`` compares each answer once, names mistakes within a budget of time, and writes
+the lines.
 """
 
 import time
@@ -14,7 +14,7 @@ from checker.course import shown
 from checker.link.process import LOAD, Answers, key
 from checker.table import Check, Mistake, Table
 from checker.verdict.compare import brief, difference
-from checker.verdict.diagnose import Result, diagnose, holds, own_probes
+from checker.verdict.diagnose import FORMLESS, Result, diagnose, own_probes
 from checker.verdict.explain import Place, explain
 from checker.verdict.report import Line
 
@@ -39,6 +39,8 @@ class Judge:
     answers: Answers
     faults: dict[str, str] = field(init=False, default_factory=dict)
     """What is wrong with a check's answer, by its name; nothing where it is right."""
+    mistakes: dict[str, Mistake] = field(init=False, default_factory=dict)
+    """What is known of its cause, by the check's name."""
 
     def __post_init__(self) -> None:
         for check in self.table.checks:
@@ -53,66 +55,74 @@ class Judge:
     def result(self, check: Check) -> Result | None:
         return self.answers.results.get(key([check.probe, list(check.given)]))
 
-    def wanted(self) -> list[list[Any]]:
-        """The probes to ask besides: those of failing checks that nothing explains yet."""
+    def name_mistakes(self) -> list[list[Any]]:
+        """Name what the answers show; the probes that the rest of the mistakes ask."""
         until = time.monotonic() + BUDGET
-        return own_probes(
+        unnamed = []
+        for check in self._failed():
+            self._name(check, diagnose(check, self.result(check), {}, until))
+            if check.name not in self.mistakes:
+                unnamed.append(check)
+        return own_probes(unnamed)
+
+    def name_more(self, answers: dict[str, Result]) -> None:
+        """Name what the answers to the mistakes' own probes show."""
+        until = time.monotonic() + BUDGET
+        for check in self._failed():
+            own = {
+                mistake: answers[asked]
+                for mistake in check.mistakes
+                if (asked := key([mistake.probe, list(mistake.given)])) in answers
+            }
+            if check.name not in self.mistakes:
+                self._name(check, diagnose(check, None, own, until))
+
+    def _name(self, check: Check, mistake: Mistake | None) -> None:
+        if mistake is not None:
+            self.mistakes[check.name] = mistake
+
+    def _failed(self) -> list[Check]:
+        """The checks that failed and do not wait for an open hole or another check."""
+        return [
             check
             for check in self.table.checks
-            if self._failed(check)
-            and diagnose(check, self.result(check), {}, until) is None
-        )
+            if check.name in self.faults
+            and not is_open(self.result(check))
+            and not any(need in self.faults for need in check.needs)
+        ]
 
-    def _failed(self, check: Check) -> bool:
-        return check.name in self.faults and not is_open(self.result(check))
-
-    def lines(self, more: dict[str, Result]) -> list[Line]:
-        """The report's lines. ``more`` are the answers to ``wanted``."""
+    def lines(self) -> list[Line]:
+        """The report's lines, with what has been named so far."""
         if (failure := self._not_loaded()) is not None:
             names = [check.name for check in self.table.checks]
             waiting = [Line(n, "blocked", n, needs="the file to load") for n in names]
             return [failure, *waiting]
-        until = time.monotonic() + BUDGET
         lines: list[Line] = []
         status: dict[str, str] = {}
         for check in self.table.checks:
             unmet = [need for need in check.needs if status.get(need) != "passed"]
-            line = (
-                self._blocked(check, unmet[0])
-                if unmet
-                else self._line(check, lambda c=check: self._mistake(c, more, until))  # type: ignore[misc]
-            )
+            line = self._blocked(check, unmet[0]) if unmet else self._line(check)
             status[check.name] = line.status
             lines.append(line)
         return [*lines, *self._violations()]
 
-    def _mistake(
-        self, check: Check, more: dict[str, Result], until: float
-    ) -> Mistake | None:
-        own = {
-            mistake: more[asked]
-            for mistake in check.mistakes
-            if (asked := key([mistake.probe, list(mistake.given)])) in more
-        }
-        return diagnose(check, self.result(check), own, until)
-
     def _blocked(self, check: Check, needs: str) -> Line:
         return Line(check.name, "blocked", said(check, self.result(check)), needs=needs)
 
-    def _line(self, check: Check, mistake: Callable[[], Mistake | None]) -> Line:
+    def _line(self, check: Check) -> Line:
         result = self.result(check)
         sentence = said(check, result)
         if result is None:
             return self._unanswered(check)
-        found = self.faults.get(check.name)
+        found, mistake = self.faults.get(check.name), self.mistakes.get(check.name)
         if found is None:
             return Line(check.name, "passed", said(check, result, passed=True))
         if result[0] == "error":
             line = explained(check.name, sentence, result, self.file)
-            return line if is_open(result) else replace(line, mistake=mistake())
+            return line if is_open(result) else replace(line, mistake=mistake)
         detail = () if check.failed else (found,)
         place = self._place(check.where)
-        return Line(check.name, "failed", sentence, detail, mistake(), place=place)
+        return Line(check.name, "failed", sentence, detail, mistake, place=place)
 
     def _unanswered(self, check: Check) -> Line:
         """The file was stopped: at this check, or before it."""
@@ -158,10 +168,10 @@ def fault(check: Check, result: Result) -> str | None:
 
 def _faulty(accept: Callable[[Any], str | None], value: object) -> str | None:
     """What a property finds; an answer without the form it looks at fails it too."""
-    found: list[str | None] = []
-    if holds(lambda given: found.append(accept(given)) or True, value):
-        return found[0]
-    return f"got {brief(value)}, which is not what this check looks at"
+    try:
+        return accept(value)
+    except FORMLESS:
+        return f"got {brief(value)}, which is not what this check looks at"
 
 
 def is_open(result: Result | None) -> bool:

@@ -1,6 +1,6 @@
 """Learners' files for the tests of the checkers: wrong, right and hostile ones.
 
-``submissions/sNN/`` holds a step's base files, right and whole, and ``wrong.txt``,
+``submissions/sNN/`` has a step's base files, right and whole, and ``wrong.txt``,
 ``right.txt`` and ``hostile.txt``: entries that change a few lines of a base::
 
     == stem | base | id that a report has to name | why it is wrong
@@ -10,8 +10,8 @@
     @
     -another place
 
-Only ``wrong.txt`` has the third field. The lines of a place, context and old ones, occur
-once in the base. ``submissions/hostile/`` holds whole files that no base is like.
+Only ``wrong.txt`` has the third field. The lines of a place, context and old ones,
+occur once in the base. ``submissions/hostile/`` holds whole files that no base is like.
 """
 
 import re

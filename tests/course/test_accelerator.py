@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from checker.table import ROOT, puzzles
+from checker.course import ROOT, puzzles
 
 QUICKLY = ("--no-compile", "--json")
 

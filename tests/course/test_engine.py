@@ -17,9 +17,10 @@ from typing import Any
 import psutil
 import pytest
 
-from checker.check import Examiner, Report
-from checker.process import SCRATCH, SHOWN_LINES, Answers, Limits
-from checker.table import ROOT, puzzle, puzzles
+from checker.course import ROOT, puzzle, puzzles
+from checker.link.process import SCRATCH, SHOWN_LINES, Answers, Limits
+from checker.verdict.examiner import Examiner
+from checker.verdict.report import Report
 
 GOLDEN = Path(__file__).parent / "golden"
 RECORD = bool(os.environ.get("RECORD_SCREENS"))

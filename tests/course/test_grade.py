@@ -16,8 +16,8 @@ import jsonschema
 import pytest
 import xmlschema
 
-from checker import formats, submissions
-from checker.table import ROOT, puzzles
+from checker.classroom import formats, submissions
+from checker.course import ROOT, puzzles
 
 DATA = Path(__file__).parent / "data"
 

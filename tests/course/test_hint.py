@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from learner import Course
 
-from checker import hint, holes
-from checker.check import reference
-from checker.table import Puzzle, puzzles
+from checker import holes
+from checker.course import Puzzle, puzzles, reference
+from checker.desk import hint
 
 MESSAGE = "Your last check found a mistake:"
 

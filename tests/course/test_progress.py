@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from learner import Course
 
-from checker import progress, state
-from checker.commands import COMMANDS
-from checker.table import ROOT, puzzles
+from checker.cli import COMMANDS
+from checker.course import ROOT, puzzles
+from checker.desk import progress, state
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_a_file_of_another_version_is_read(tmp_path: Path) -> None:
 def test_several_commands_at_once_lose_nothing(tmp_path: Path) -> None:
     """Four processes add to one number under the lock: the sum is right."""
     code = (
-        "import sys, pathlib; from checker import state\n"
+        "import sys, pathlib; from checker.desk import state\n"
         "for _ in range(25):\n"
         "    with state.changing(pathlib.Path(sys.argv[1])) as now:\n"
         "        now.steps['s01'].seconds += 1\n"

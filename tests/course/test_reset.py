@@ -10,7 +10,7 @@ import pytest
 from learner import Course, Screen, needs_tmux
 
 from checker import holes
-from checker.table import ROOT, puzzles
+from checker.course import ROOT, puzzles
 
 
 @pytest.fixture
@@ -73,6 +73,18 @@ def test_a_step_that_was_reset_is_pending(course: Course) -> None:
     course.checker("reset", "s01", "--yes")
     step = course.state()["steps"]["s01"]
     assert not step["passed"] and sum(step["hints"].values()) == 1
+
+
+def test_undo_puts_the_last_version_back(course: Course) -> None:
+    """And once more puts the other one back: nothing is ever lost."""
+    course.puzzle("mlp").write_text("mine\n")
+    assert "no backup" in course.checker("reset", "s04", "--undo").stdout
+    course.checker("reset", "s04", "--yes")
+    done = course.checker("reset", "s04", "--undo")
+    assert done.returncode == 0 and "puzzles/mlp.py.bak again" in done.stdout
+    assert course.puzzle("mlp").read_text() == "mine\n"
+    course.checker("reset", "s04", "--undo")
+    assert course.puzzle("mlp").read_text() == holes.puzzle("mlp")
 
 
 @needs_tmux

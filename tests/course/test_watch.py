@@ -13,8 +13,8 @@ import psutil
 import pytest
 from learner import Course, Screen, agrees, needs_tmux
 
-from checker.table import puzzles
-from checker.terminal import signature
+from checker.course import puzzles
+from checker.desk.terminal import signature
 
 PROMPT = r"q quit$"
 PASSES = r"{} passes\. Press n .*\n.*q quit$"
@@ -293,7 +293,7 @@ def test_a_signature_tells_one_state_of_a_file_from_another(tmp_path: Path) -> N
 
 def test_a_check_starts_its_worker_before_it_imports_the_screen() -> None:
     """``python -m checker s01`` imports neither rich nor watchfiles to get going."""
-    code = "import sys, checker.__main__, checker.check; print(*sys.modules)"
+    code = "import sys, checker.cli, checker.verdict.examiner; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )

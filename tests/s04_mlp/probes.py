@@ -1,6 +1,6 @@
 """Step 4: what is asked of the learner's GPT2MLP, and the data it is asked with.
 
-The sizes differ: C=12, the intermediate size 28 (the argument), n_inner 40 and 4 C = 48.
+The sizes differ: C=12, the intermediate size 28 (the argument), n_inner 40, 4 C = 48.
 GELU's two forms are at most 5e-4 apart, near 2.2 and 2.7 on both sides of zero: what
 goes into GELU here reaches beyond 3.
 """

@@ -63,7 +63,7 @@ def mlp(
     expand: Callable[..., Array] = affine,
     project: Callable[..., Array] = affine,
 ) -> Array:
-    """The whole layer, [..., C] -> [..., C]; the keyword arguments make the mistakes."""
+    """The layer, [..., C] -> [..., C]; the keyword arguments make the mistakes."""
     fc = w[f"{prefix}c_fc.weight"], w[f"{prefix}c_fc.bias"]
     proj = w[f"{prefix}c_proj.weight"], w[f"{prefix}c_proj.bias"]
     inner = activation(expand(before(x), *fc))
@@ -148,14 +148,14 @@ ACTIVATIONS = (
     ("one-minus-tanh", "GELU has 1 - tanh(...) where 1 + tanh(...) belongs",
      dict(activation=partial(gelu, root=-ROOT))),
     ("x-missing", "GELU's factor x is missing: it is 0.5 x (1 + tanh(...))",
-     dict(activation=lambda x: 0.5 * (1 + np.tanh(ROOT * (x + 0.044715 * x ** 3))))),
+     dict(activation=lambda x: 0.5 * (1 + np.tanh(ROOT * (x + 0.044715 * x**3))))),
     ("parenthesis-missing", "GELU lacks the parentheses around 1 + tanh(...): only "
      "1 is scaled",
      dict(activation=lambda x: 0.5 * x + np.tanh(ROOT * (x + 0.044715 * x ** 3)))),
     ("tanh-missing", "GELU's tanh is missing",
      dict(activation=lambda x: 0.5 * x * (1 + ROOT * (x + 0.044715 * x ** 3)))),
     ("sigmoid-for-tanh", "GELU has a sigmoid where tanh belongs",
-     dict(activation=lambda x: 0.5 * x * (1 + sigmoid(ROOT * (x + 0.044715 * x ** 3))))),
+     dict(activation=lambda x: 0.5 * x * (1 + sigmoid(ROOT * (x + 0.044715 * x**3))))),
     ("relu-and-gelu", "ReLU comes beside GELU, before it or after it",
      dict(activation=lambda x: np.maximum(gelu(x), 0))),
     ("erf-without-root", "GELU has erf(x) where erf(x / sqrt(2)) belongs, and GPT-2 "
@@ -192,7 +192,8 @@ PLACES = (
      dict(activation=lambda x: x + gelu(x))),
     ("gated", "the output of GELU is multiplied by its input",
      dict(activation=lambda x: x * gelu(x))),
-    ("c_fc-without-bias", "c_fc is applied without its bias", dict(expand=without_bias)),
+    ("c_fc-without-bias", "c_fc is applied without its bias",
+     dict(expand=without_bias)),
     ("c_proj-without-bias", "c_proj is applied without its bias",
      dict(project=without_bias)),
     ("without-biases", "both layers are applied without their biases",
@@ -203,7 +204,7 @@ PLACES = (
      dict(project=lambda x, w, b: x @ W["c_fc.weight"] + b)),
     ("c_proj-missing", "c_proj is not applied: this is the intermediate size",
      dict(project=dropped)),
-    ("c_proj-and-gelu-missing", "neither GELU nor c_proj is applied: this is c_fc alone",
+    ("c_proj-and-gelu-missing", "neither GELU nor c_proj is applied, only c_fc",
      dict(activation=same_as, project=dropped)),
     ("normalized", "the input is normalized first; that is the block's job",
      dict(before=normalized)),
@@ -230,7 +231,7 @@ def transposed(x: Array, weight: Array, bias: Array) -> Array:
 
 
 SWAPPED = (
-    ("layers-swapped", "c_proj comes before c_fc: expand first, project back last",
+    ("c_proj-first", "c_proj comes before c_fc: expand first, project back last",
      dict(layers=lambda x: FC(gelu(PROJ(x))))),
     ("c_fc-twice", "c_fc is applied twice, and c_proj is not",
      dict(layers=lambda x: FC(gelu(FC(x))))),
@@ -280,16 +281,16 @@ def layout(fc: list[int], proj: list[int] | None = None) -> dict[str, Any]:
 
 
 SIZED = (
-    ("layers-swapped", "The two layers are swapped: c_fc expands (C to the intermediate "
-     "size), c_proj projects back.", dict(fc=[INNER, C])),
+    ("layers-swapped", "The two layers are swapped: c_fc expands to the intermediate "
+     "size, c_proj projects back.", dict(fc=[INNER, C])),
     ("intermediate-size-from-config", "The intermediate size is taken from the "
      "configuration; it is the first argument.", dict(fc=[C, SIZES["n_inner"]])),
     ("intermediate-size-computed", "The intermediate size is 4 * n_embd; it is the "
      "first argument.", dict(fc=[C, 4 * C])),
     ("intermediate-size-multiplied", "The intermediate size is multiplied by 4 once "
      "more; the argument is the size itself.", dict(fc=[C, 4 * INNER])),
-    ("dimensions-hard-coded", "The layers have GPT-2 small's sizes (768, 3072) whatever "
-     "the arguments are.", dict(fc=[768, 3072])),
+    ("dimensions-hard-coded", "The layers have GPT-2 small's sizes, 768 and 3072, "
+     "whatever the arguments are.", dict(fc=[768, 3072])),
     ("not-expanded", "Both layers go from C to C: none expands.", dict(fc=[C, C])),
     ("not-projected-back", "c_proj stays at the intermediate size.",
      dict(fc=[C, INNER], proj=[INNER, INNER])),
@@ -319,7 +320,7 @@ TABLE = Table(
             *flaws(squared, *SWAPPED, probe="square"),
             Mistake("input-returned", "The input comes back as it went in.",
                     gives=lambda: X),
-            Mistake("numbers-rounded", "GELU's sqrt(2 / pi) and 0.044715 are rounded too "
+            Mistake("numbers-rounded", "GELU's sqrt(2 / pi) or 0.044715 is rounded too "
                     "much.", proves=numbers_rounded),
             two_at_once("Two things are off: the activation is not GELU's tanh "
                         "approximation, and it is not in its place or a bias is "

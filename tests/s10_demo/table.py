@@ -2,4 +2,4 @@
 
 from checker.table import Table
 
-TABLE = Table(checks=(), uses=('config', 'model', 'tokenizer', 'generator'))
+TABLE = Table(checks=(), uses=("config", "model", "tokenizer", "generator"))

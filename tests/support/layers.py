@@ -35,6 +35,7 @@ class Layer:
         x: the input for some sizes, float32 or int64, [B, T, …].
         symbolic: the shape of the input in a graph.
         fill: puts weights in place of the parameters; returns the module.
+        look: what the row about the structure sees of a parameter, by its path.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Layer:
     x: Callable[[Sizes], Array] = features
     symbolic: tuple[str | int, ...] = ()
     fill: Callable[[Any, Weights], Any] = fill
+    look: Callable[[Any, str], Any] = lambda value, _: size_of(value)
 
     def made(self, learner: Learner, sizes: Sizes | None = None) -> Any:
         """A new module, filled."""
@@ -57,13 +59,15 @@ class Layer:
     # The probes
 
     def structure(self, learner: Learner) -> dict[str, Any]:
-        """The sizes of a new module's parameters, the greatest first: a matrix may be
-        stored either way round."""
+        """What a new module's parameters look like, and which of them MAX finds."""
         from max.nn.module_v3 import Module
 
         made = self.build(learner, self.sizes)
-        found = {p: size_of(attribute(made, p)) for p in self.weights(self.sizes)}
-        return {**found, "is a Module": isinstance(made, Module)}
+        paths = self.weights(self.sizes)
+        found = {path: self.look(attribute(made, path), path) for path in paths}
+        known = made.parameters if isinstance(made, Module) else ()
+        names = sorted(name for name, _ in known)
+        return {**found, "is a Module": isinstance(made, Module), "parameters": names}
 
     def calls(self, learner: Learner) -> Array:
         return self._called(learner)[0]
@@ -71,12 +75,13 @@ class Layer:
     def input_afterwards(self, learner: Learner) -> Array:
         return self._called(learner)[1]
 
-    def _called(self, learner: Learner) -> tuple[Array, Array]:
-        """The answer and the input afterwards; once for all probes of a request."""
+    def _called(self, learner: Learner) -> tuple[Array, Array, Any]:
+        """The answer, the input afterwards and the module; once for all probes of a
+        request."""
         kept = learner.kept.get(self.name)
         if kept is None:
-            x = tensor(self.x(self.sizes))
-            kept = self.answer(self.made(learner), x), array(x)
+            made, x = self.made(learner), tensor(self.x(self.sizes))
+            kept = self.answer(made, x), array(x), made
             learner.kept[self.name] = kept
         return kept
 
@@ -84,11 +89,19 @@ class Layer:
         made = self.made(learner, self.others)
         return self.answer(made, tensor(self.x(self.others)))
 
-    def calls_twice(self, learner: Learner) -> dict[str, list[Array]]:
-        """One module called twice, and two new ones called once each."""
-        made, x = self.made(learner), self.x(self.sizes)
-        first, second = (self.answer(made, tensor(x)) for _ in "12")
-        return {"again": [first, second], "new": [self.calls(learner), first]}
+    def called_before(self, learner: Learner) -> dict[str, Array]:
+        """The answers to another input of a module called before and of a new one."""
+        other = self.x(self.sizes)[::-1, 1:]
+        before = self._called(learner)[2]
+        return {
+            "second": self.answer(before, tensor(other)),
+            "first": self.answer(self.made(learner), tensor(other)),
+        }
+
+    def called_anew(self, learner: Learner) -> dict[str, Array]:
+        """The answers of two new modules to one input."""
+        other = self.answer(self.made(learner), tensor(self.x(self.sizes)))
+        return {"one": self.calls(learner), "other": other}
 
     def rows_apart(self, learner: Learner) -> dict[str, Array]:
         """A batch, and its rows one by one, each by a new module."""
@@ -117,7 +130,8 @@ class Layer:
 
 
 def size_of(parameter: Any) -> Any:
-    """The sizes of a parameter, the greatest first; what has none comes as it is."""
+    """The sizes of a parameter, the greatest first: a matrix may be stored either way
+    round. What has none comes as it is."""
     if not hasattr(parameter, "shape"):
         plain = parameter is None or type(parameter) is int
         return parameter if plain else repr(parameter)

@@ -6,6 +6,7 @@ mistakes and its own rows between them.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,8 @@ NEW_LAYERS = Mistake(
     "new-layers",
     "Two new layers with the same weights answer one input differently: the call "
     "itself draws random numbers. Is a layer made in it?",
-    probe="layer.calls_twice",
-    proves=lambda got: moved(*got["new"]) > 1e-3 and np.isfinite(got["new"]).all(),
+    probe="layer.called_anew",
+    proves=lambda got: 1e-3 < moved(got["one"], got["other"]) < np.inf,
 )
 
 
@@ -61,6 +62,16 @@ def not_a_module(name: str) -> Mistake:
     )
 
 
+def extra_parameter(*paths: str) -> Mistake:
+    """A Tensor or Module as an attribute, for which no checkpoint has a weight."""
+    return Mistake(
+        "extra-parameter",
+        "MAX takes every Tensor and Module kept as an attribute for part of the model, "
+        "and looks for it in the checkpoint: keep a number instead.",
+        proves=lambda got: set(got["parameters"]) > set(paths),
+    )
+
+
 @dataclass(frozen=True)
 class Rows:
     """The rows of one layer.
@@ -83,23 +94,28 @@ class Rows:
         sizes = sizes or self.layer.sizes
         return self.oracle(self.layer.x(sizes), self.layer.weights(sizes), sizes)
 
-    def structure(self, *mistakes: Mistake) -> Check:
+    def structure(
+        self, *mistakes: Mistake, starts: dict[str, object] | None = None
+    ) -> Check:
+        """The row about its parameters: their sizes, or what they start with."""
         w = self.layer.weights(self.layer.sizes)
         sizes = {path: sorted(each.shape, reverse=True) for path, each in w.items()}
+        known = {"is a Module": True, "parameters": sorted(w)}
         return Check(
             self.has,
             "layer.structure",
-            expect=lambda: {**sizes, "is a Module": True},
+            expect=lambda: {**(starts or sizes), **known},
             where=f"{self.layer.name}.__init__",
             mistakes=(
                 *name_missing(self.layer.name),
                 *mistakes,
                 not_a_module(self.layer.name),
+                extra_parameter(*w),
             ),
         )
 
     def calls(self, *mistakes: Mistake, needs: tuple[str, ...] = ()) -> Check:
-        """The row about its answer; it waits for the structure unless told otherwise."""
+        """The row about its answer. It waits for the structure, or for ``needs``."""
         return self._row(
             self.does,
             "layer.calls",
@@ -114,48 +130,25 @@ class Rows:
 
         Tokens are either mixed with those before them (``causal``) or kept apart.
         """
-        after = {"needs": (self.does,)}
-        tokens = (
+        right = {"expect": self.right, "tolerance": self.tolerance}
+        at_others = {**right, "expect": lambda: self.right(self.layer.others)}
+        as_it_was = {"expect": lambda: self.layer.x(self.layer.sizes), "tolerance": 0.0}
+        rows = (
+            (f"works at other sizes: {others}", "at_other_sizes", at_others),
+            ("answers every call like a first one: nothing is kept between calls",
+             "called_before", {"accept": nothing_kept}),
             ("hides the future: a later token changes nothing before it",
-             "layer.later_changed", nothing_before_moves)
+             "later_changed", {"accept": nothing_before_moves})
             if causal
-            else ("treats each token by itself", "layer.token_changed", one_token_moves)
+            else ("treats each token by itself", "token_changed",
+                  {"accept": one_token_moves}),
+            ("keeps the rows of a batch apart", "rows_apart", {"accept": rows_apart}),
+            ("leaves its input unchanged", "input_afterwards", as_it_was),
+            ("can be traced with any batch size and number of tokens", "traced", right),
         )  # fmt: skip
-        return (
-            self._row(
-                f"works at other sizes: {others}",
-                "layer.at_other_sizes",
-                expect=lambda: self.right(self.layer.others),
-                tolerance=self.tolerance,
-                **after,
-            ),
-            self._row(
-                "answers the same input the same way again",
-                "layer.calls_twice",
-                accept=same_again,
-                **after,
-            ),
-            self._row(tokens[0], tokens[1], accept=tokens[2], **after),
-            self._row(
-                "keeps the rows of a batch apart",
-                "layer.rows_apart",
-                accept=rows_apart,
-                **after,
-            ),
-            self._row(
-                "leaves its input unchanged",
-                "layer.input_afterwards",
-                expect=lambda: self.layer.x(self.layer.sizes),
-                tolerance=0.0,
-                **after,
-            ),
-            self._row(
-                "can be traced with any batch size and number of tokens",
-                "layer.traced",
-                expect=self.right,
-                tolerance=self.tolerance,
-                **after,
-            ),
+        return tuple(
+            self._row(name, f"layer.{probe}", needs=(self.does,), **judged)
+            for name, probe, judged in rows
         )
 
     def compiled(self) -> Check:
@@ -177,9 +170,9 @@ def moved(one: Array, other: Array) -> float:
     return float(far) if np.isfinite(far) else float("inf")
 
 
-def same_again(got: dict[str, list[Array]]) -> str | None:
-    if (far := moved(*got["again"])) > 1e-5:
-        return f"a second call on the same input differs by {far:.3g}"
+def nothing_kept(got: dict[str, Array]) -> str | None:
+    if (far := moved(got["first"], got["second"])) > 1e-4:
+        return f"a module called before and a new one differ by {far:.3g}"
     return None
 
 
@@ -228,8 +221,12 @@ def two_at_once(
 ) -> Mistake:
     """One flaw of each table at the same time."""
 
-    def proves(got: Any) -> bool:
+    @cache
+    def answers() -> list[Array]:
         pairs = ({**b, **a} for _, _, a in one for _, _, b in other)
-        return any(same(got, oracle(**flaw), tolerance) for flaw in pairs)
+        return [oracle(**flaw) for flaw in pairs]
+
+    def proves(got: Any) -> bool:
+        return any(same(got, answer, tolerance) for answer in answers())
 
     return Mistake("two-mistakes", message, proves=proves)
