@@ -88,15 +88,12 @@ def attention(
 
 
 X, W = layer.x(layer.sizes), weights(layer.sizes)
-Q, K, V = QKV = qkv(T)
+Q, K, V = QKV = qkv()
 
 
 def answer(heads: int = H, **flaw: Any) -> Array:
     """The layer's answer to the check's input, with a flaw."""
     return attention(X, W, heads, **flaw)
-
-
-# The ways to be wrong in the middle, as flaws of ``attend``.
 
 
 def past(scores: Array) -> Array:
@@ -142,15 +139,17 @@ MASKS = (
      dict(hide=hidden(lambda n: np.tri(n, k=-1, dtype=bool)))),
     ("mask-multiplied", "the scores of the future are 0, not -inf: exp(0) is 1",
      dict(hide=replaced(0.0))),
-    ("mask-added-ones", "the mask that is added has ones and zeros, not 0 and -inf",
-     dict(hide=lambda s: s + past(s))),
-    ("mask-minus-ten", "the scores of the future are lowered by 10; they have to be "
-     "-inf", dict(hide=lowered(10))),
     ("mask-multiplied-after-softmax", "the weights of the future are set to 0 after "
      "the softmax: the rest does not sum to 1",
      dict(hide=same_as, after=lambda w: w * past(w))),
 )  # fmt: skip
-NOT_NUMBERS = (
+INSIDE = (
+    ("values-dropped", "the weights are returned, and the values are not used",
+     dict(collect=lambda w, v: w)),
+    ("merged-inside", "_attn merges the heads; that is _merge_heads' job",
+     dict(collect=lambda w, v: merge(w @ v))),
+    ("mask-minus-ten", "the scores of the future are lowered by 10; they have to be "
+     "-inf", dict(hide=lowered(10))),
     ("strict-mask", "no token sees itself; the first one sees nothing and becomes NaN",
      dict(hide=hidden(lambda n: ~np.tri(n, k=-1, dtype=bool)))),
     ("mask-subtracted", "the mask is subtracted: -(-inf) opens the future",
@@ -221,17 +220,11 @@ def hides_otherwise(got: Array) -> bool:
     return bool(fits.any(-1).all() and not (fits & causal).any(-1).all())
 
 
-ELSEWHERE = (
-    ("values-dropped", "the weights are returned, and the values are not used",
-     dict(collect=lambda w, v: w)),
-    ("merged-inside", "_attn merges the heads; that is _merge_heads' job",
-     dict(collect=lambda w, v: merge(w @ v))),
-)  # fmt: skip
 SQUARE = (
     ("keys-not-transposed", "the keys are not transposed: Q K instead of Q K^T",
      dict(scores=lambda q, k: q @ k)),
-    ("lengths-confused", "With 4 tokens, as many as a head has features, this is "
-     "right; with 5 it is not: is a size taken from the wrong axis?", {}),
+    ("lengths-confused", "4 tokens, as many as a head has features, come out right, "
+     "and 5 raise an exception: is a size taken from the wrong axis?", {}),
 )  # fmt: skip
 EXTREME = (
     ("maximum-not-subtracted", "exp is taken of the scores as they are: above 88 it is "
@@ -241,9 +234,6 @@ EXTREME = (
        "large values let it through; -inf never does", dict(hide=hide(by)))
       for by in (20, 30, 50, 80, 100) for hide in (lowered, lambda by: replaced(-by))),
 )  # fmt: skip
-
-
-# Heads, and what surrounds them.
 
 
 def cut(x: Array, heads: int) -> Array:
@@ -308,8 +298,6 @@ SURROUNDING = (
      dict(project=lambda x, w, b: x @ w.T)),
     ("c_proj-transposed", "c_proj's weight is not transposed: x W instead of x W^T",
      dict(project=lambda x, w, b: x @ w + b)),
-    ("c_attn-without-bias", "c_attn is applied without its bias",
-     dict(expand=lambda x, w, b: x @ w.T)),
     ("residual-inside", "the input is added to the result; that is the block's job",
      dict(project=lambda x, w, b: X + affine(x, w, b))),
     ("attention-dropped", "what attends is dropped: c_proj is applied to the input",
@@ -374,12 +362,11 @@ def moves(name: str, method: str, oracle: Function, *table: Flaw) -> Check:
 MIDDLE = Check(
     ATTENDS,
     "attends",
-    (T, H),
     expect=attend_to,
     needs=(ATTENTION.has,),
     where="GPT2Attention._attn",
     mistakes=(
-        *flaws(attend_to, *SCALES, *MASKS, *NOT_NUMBERS, *WEIGHTS, *ELSEWHERE),
+        *flaws(attend_to, *SCALES, *MASKS, *INSIDE, *WEIGHTS),
         *flaws(attend_to, *orders("attends", "softmax({} {}^T) {} is computed, not "
                                   "softmax(q k^T) v")),
         Mistake("scaled-by-another-number", "A different scale explains every value; "
@@ -388,8 +375,8 @@ MIDDLE = Check(
                 "that hides the future and nothing else.", proves=hides_otherwise),
         rows.two_at_once("Two things are off: the scale, and the mask or the softmax.",
                          attend_to, 5e-5, SCALES, (*MASKS, *WEIGHTS)),
-        *flaws(lambda **flaw: attend(*qkv(D, D), **flaw), *SQUARE, probe="attends",
-               given=(D, D)),
+        *flaws(lambda **flaw: attend(*qkv(D, D), **flaw), *SQUARE,
+               probe="attends_square_alone"),
         rows.NOTHING_RETURNED,
     ),
 )  # fmt: skip
