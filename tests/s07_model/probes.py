@@ -1,8 +1,8 @@
 """Step 7: what is asked of the learner's GPTModel and MaxGPT2Model, and the data.
 
-Three blocks where their order counts ("the first only" and "all but the last" are
-different), one elsewhere. Ids are below n_positions, so that a file which mixes up tokens
-and positions gets an answer. ``lm_head`` has its own weight, unlike GPT-2's: not wte's.
+Three blocks where their order counts, so that "the first only" and "all but the last"
+differ; two to load, one elsewhere. Ids are below n_positions: a file that mixes up
+tokens and positions gets an answer. Unlike GPT-2's, ``lm_head`` is not tied to wte.
 """
 
 from typing import Any
@@ -14,10 +14,11 @@ from tests.s03_layernorm import probes as norms
 from tests.s06_block import probes as blocks
 from tests.support.data import SIZES, Array, Sizes, Weights, config, noise
 from tests.support.layers import Layer
-from tests.support.live_model import Arrays, Live
+from tests.support.live_model import Arrays, Live, pytorch_only
 
 DEEP: Sizes = {**SIZES, "n_layer": 3, "n_head": 6, "batch": 2, "tokens": 5}
 FLAT: Sizes = {**DEEP, "n_layer": 1}
+TWO: Sizes = {**DEEP, "n_layer": 2}
 FULL: Sizes = {**DEEP, "batch": 1, "tokens": DEEP["n_positions"]}
 OTHER = dict(vocab_size=23, n_positions=9, n_embd=8, n_layer=1, n_head=2, n_inner=20,
              layer_norm_epsilon=0.5, batch=1, tokens=4)  # fmt: skip
@@ -35,8 +36,11 @@ def ids(sizes: Sizes) -> Array:
 
 def transformer_weights(sizes: Sizes) -> Weights:
     """Those of a GPTModel; matrices as ``Linear`` stores them, [out, in]."""
-    rows = {"wte": sizes["vocab_size"], "wpe": sizes["n_positions"]}
-    found = {f"{name}.weight": noise(name, n, sizes["n_embd"]) for name, n in rows.items()}
+    channels = sizes["n_embd"]
+    found = {
+        "wte.weight": noise("wte", sizes["vocab_size"], channels),
+        "wpe.weight": noise("wpe", sizes["n_positions"], channels),
+    }
     for number in range(sizes["n_layer"]):
         found |= blocks.weights(sizes, f"h.{number}.")
     return found | norms.weights(sizes, "ln_f.")
@@ -91,24 +95,18 @@ def filled(made: Any, w: Weights) -> Any:
     return made
 
 
+def new_transformer(model: Learner, sizes: Sizes) -> Any:
+    return model.GPTModel(config(**sizes))
+
+
+def new_model(model: Learner, sizes: Sizes) -> Any:
+    return model.MaxGPT2Model(config(**sizes))
+
+
 transformer = Layer(
-    "GPTModel",
-    lambda model, sizes: model.GPTModel(config(**sizes)),
-    transformer_weights,
-    x=ids,
-    sizes=DEEP,
-    others=FULL,
-    fill=filled,
+    "GPTModel", new_transformer, transformer_weights, DEEP, FULL, x=ids, fill=filled
 )
-layer = Layer(
-    "MaxGPT2Model",
-    lambda model, sizes: model.MaxGPT2Model(config(**sizes)),
-    weights,
-    x=ids,
-    sizes=FLAT,
-    others=OTHER,
-    fill=filled,
-)
+layer = Layer("MaxGPT2Model", new_model, weights, FLAT, OTHER, x=ids, fill=filled)
 
 
 def parts(model: Learner) -> dict[str, Any]:
@@ -118,13 +116,13 @@ def parts(model: Learner) -> dict[str, Any]:
     made = transformer.build(model, DEEP)
     inside = blocks_of(made)
     strange = [type(each).__name__ for each in inside if not isinstance(each, Module)]
-    names = [name for name, _ in getattr(made, "parameters", ())]
+    names = () if strange else getattr(made, "parameters", ())
     norm = getattr(inside[0], "ln_1", None) if inside else None
     return {
         **{path: shape_of(attribute(made, path)) for path in TABLES},
         "number of blocks": strange[0] if strange else len(inside),
         "different blocks": len({id(each) for each in inside}),
-        "h is found by Module": any(name.startswith("h.") for name in names),
+        "h is found by Module": any(name.startswith("h.") for name, _ in names),
         "features of a block": shape_of(getattr(norm, "weight", None)),
         "is a Module": isinstance(made, Module),
     }
@@ -150,8 +148,8 @@ def shape_of(value: Any) -> Any:
 
 
 def loads(model: Learner, kind: str) -> dict[str, Any]:
-    """The logits after loading; the parameters that hold something else than their own
-    tensor in a ``Linear``'s layout, as [path, what]; the checkpoint's changed tensors."""
+    """The logits after loading; which parameters hold what else than their own tensor,
+    as a Linear needs it; which tensors of the checkpoint have changed."""
     if kind not in model.kept:
         model.kept[kind] = _load(model, kind)
     found: dict[str, Any] = model.kept[kind]
@@ -161,30 +159,26 @@ def loads(model: Learner, kind: str) -> dict[str, Any]:
 def _load(model: Learner, kind: str) -> dict[str, Any]:
     from max.driver import CPU
 
-    sizes = DEEP if kind == "arrays" else OTHER
+    sizes = TWO if kind == "arrays" else OTHER
     w = weights(sizes)
     own = {path: w[path].T.copy() if is_conv1d(path) else w[path] for path in w}
     start = {path: noise(f"start {path}", *w[path].shape) for path in w}
     checkpoint = Arrays(own) if kind == "arrays" else Live(own)
     made = filled(layer.build(model, sizes), start)
-    shapes = {path: shape_of(parameter(made, path)) for path in own}
-    load = attribute(made, "load_huggingface_weights")
-    try:
-        load(checkpoint, CPU())
-    except AttributeError as error:
-        if type(error.obj) is np.ndarray:
-            said = f"a NumPy array has no `{error.name}`"
-            raise Unusable(said).with_traceback(error.__traceback__) from None
-        raise
+    shapes = {path: shape_of(parameter(made, path)) for path in w}
+    with pytorch_only():
+        attribute(made, "load_huggingface_weights")(checkpoint, CPU())
     holds = [
         [path, how]
-        for path in own
+        for path in w
         if (how := _held(parameter(made, path), shapes[path], path, own, start))
     ]
     return {
         "logits": _logits(made, sizes, holds),
         "holds": holds,
-        "changed": [path for path in own if not _equal(checkpoint.state[path], own[path])],
+        "changed": [
+            path for path in w if not _equal(checkpoint.state[path], own[path])
+        ],
     }
 
 
@@ -199,7 +193,7 @@ def _held(now: Any, shape: Any, path: str, own: Weights, start: Weights) -> str:
     known += [("as stored", mine), ("transposed", mine.T)]
     known += [("reshaped", mine.reshape(mine.shape[::-1]))]
     known += [("not loaded", start[path]), ("not loaded", start[path].T)]
-    known += [(f"from {name}", w) for name, other in own.items() for w in (other, other.T)]
+    known += [(f"from {name}", w) for name in own for w in (own[name], own[name].T)]
     return next((how for how, w in known if _equal(value, w)), "strange")
 
 

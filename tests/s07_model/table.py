@@ -8,7 +8,7 @@ Loading is judged by the logits; what the parameters hold says what has gone wro
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import partial, reduce
 from itertools import combinations
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +20,7 @@ from checker.verdict.compare import difference
 from tests.s03_layernorm.table import layer_norm
 from tests.s06_block.table import Parts, block
 from tests.s07_model import probes
-from tests.s07_model.probes import CONV1D, DEEP, FLAT, FULL, OTHER, is_conv1d, weights
+from tests.s07_model.probes import CONV1D, DEEP, FLAT, OTHER, TWO, is_conv1d, weights
 from tests.support import rows
 from tests.support.data import Array, Sizes, Weights
 from tests.support.formulas import softmax
@@ -29,13 +29,11 @@ Model = Any
 Run = Callable[[Model, Array], Array]
 IDS, LAYERS = probes.ids(DEEP), DEEP["n_layer"]
 V, P, C = DEEP["vocab_size"], DEEP["n_positions"], DEEP["n_embd"]
-ROOT = C**0.5
 
 
 def functions(sizes: Sizes) -> Model:
     """A GPTModel as functions: the tables wte and wpe, the blocks and ln_f."""
     w, eps = probes.transformer_weights(sizes), sizes["layer_norm_epsilon"]
-    norm = {"weight": w["ln_f.weight"], "bias": w["ln_f.bias"], "eps": eps}
     parts = [
         Parts(w, sizes["n_head"], f"h.{number}.", eps=(eps, eps))
         for number in range(sizes["n_layer"])
@@ -44,31 +42,21 @@ def functions(sizes: Sizes) -> Model:
         wte=w["wte.weight"],
         wpe=w["wpe.weight"],
         blocks=[partial(block, parts=each) for each in parts],
-        ln_f=partial(layer_norm, **norm),
+        ln_f=lambda x, eps=eps: layer_norm(x, w["ln_f.weight"], w["ln_f.bias"], eps),
     )
 
 
-def embedded(m: Model, ids: Array, positions: Array) -> Array:
-    return m.wte[ids] + m.wpe[positions]
-
-
 def in_order(m: Model, x: Array) -> Array:
-    for each in m.blocks:
-        x = each(x)
-    return x
-
-
-def normalized(m: Model, x: Array, run: Run) -> Array:
-    return m.ln_f(run(m, x))
+    return reduce(lambda x, one: one(x), m.blocks, x)
 
 
 def hidden(
     m: Model,
     ids: Array,
     *,
-    embed: Callable[[Model, Array, Array], Array] = embedded,
+    embed: Callable[..., Array] = lambda m, ids, p: m.wte[ids] + m.wpe[p],
     run: Run = in_order,
-    end: Callable[[Model, Array, Run], Array] = normalized,
+    end: Callable[..., Array] = lambda m, x, run: m.ln_f(run(m, x)),
 ) -> Array:
     """Hidden states [B, T, C]; the keyword arguments make the mistakes."""
     positions = np.arange(ids.shape[1]) + np.zeros_like(ids)
@@ -89,90 +77,64 @@ def at(place: Callable[[Array, Array], Array]) -> dict[str, Any]:
 
 
 EMBEDDING = (
-    ("positions-ignored", "the position embeddings are not added",
-     dict(embed=lambda m, t, p: m.wte[t])),
-    ("positions-zero", "every token gets the embedding of position 0",
-     at(lambda t, p: 0 * p)),
-    ("positions-one-more", "the positions are one too high: they start at 1, not at 0",
-     at(lambda t, p: p + 1)),
-    ("positions-one-less", "the positions are one too low: they start at -1, not at 0",
-     at(lambda t, p: p - 1)),
+    ("positions-ignored", "wpe is not added", dict(embed=lambda m, t, p: m.wte[t])),
+    ("tokens-ignored", "wte is not added", dict(embed=lambda m, t, p: m.wpe[p])),
+    ("positions-zero", "every token gets position 0", at(lambda t, p: 0 * p)),
+    ("positions-one-more", "the positions start at 1, not 0", at(lambda t, p: p + 1)),
+    ("positions-one-less", "the positions start at -1, not 0", at(lambda t, p: p - 1)),
     ("positions-reversed", "the positions run backwards", at(lambda t, p: p[:, ::-1])),
-    ("positions-last", "every token gets the embedding of the last position, T - 1",
-     at(lambda t, p: 0 * p + p.max())),
-    ("positions-length", "every token gets the embedding of position T, the number of "
-     "tokens", at(lambda t, p: 0 * p + p.max() + 1)),
-    ("positions-over-batch", "the positions count the rows of the batch, not the tokens",
-     at(lambda t, p: 0 * p + np.arange(len(p))[:, None])),
+    ("positions-last", "every token gets position T - 1", at(lambda t, p: p[:, -1:])),
+    ("positions-over-batch", "the positions count the rows of the batch, not the "
+     "tokens", at(lambda t, p: 0 * p + np.arange(len(p))[:, None])),
     ("positions-counted-on", "the positions count on from one row of the batch to the "
      "next", at(lambda t, p: np.arange(p.size).reshape(p.shape))),
-    ("positions-from-the-end", "the last rows of wpe are used; a text starts at position "
-     "0", at(lambda t, p: p + P - 1 - p.max())),
-    ("positions-of-the-ids", "wpe looks up the token ids; it needs the positions",
-     at(lambda t, p: t)),
-    ("tables-swapped", "wte and wpe are swapped: wte looks up the positions, wpe the ids",
+    ("positions-from-the-end", "the last rows of wpe are used; a text starts at "
+     "position 0", at(lambda t, p: p + P - 1 - p.max())),
+    ("positions-of-the-ids", "wpe looks up the ids, not positions", at(lambda t, p: t)),
+    ("tables-swapped", "wte looks up the positions, and wpe the ids",
      dict(embed=lambda m, t, p: m.wpe[t] + m.wte[p])),
     ("wte-for-both", "wte looks up the positions as well; their table is wpe",
      dict(embed=lambda m, t, p: m.wte[t] + m.wte[p])),
-    ("wpe-for-both", "wpe looks up the ids as well; their table is wte",
-     dict(embed=lambda m, t, p: m.wpe[t] + m.wpe[p])),
-    ("tokens-ignored", "the token embeddings are not added",
-     dict(embed=lambda m, t, p: m.wpe[p])),
     ("embeddings-multiplied", "the two embeddings are multiplied instead of added",
      dict(embed=lambda m, t, p: m.wte[t] * m.wpe[p])),
-    ("embeddings-subtracted", "the position embeddings are subtracted",
-     dict(embed=lambda m, t, p: m.wte[t] - m.wpe[p])),
     ("embeddings-averaged", "the two embeddings are averaged instead of added",
-     dict(embed=lambda m, t, p: embedded(m, t, p) / 2)),
+     dict(embed=lambda m, t, p: (m.wte[t] + m.wpe[p]) / 2)),
     ("tokens-scaled", "the token embeddings are multiplied by sqrt(n_embd), as in the "
      "original Transformer; GPT-2 does not",
-     dict(embed=lambda m, t, p: m.wte[t] * ROOT + m.wpe[p])),
-    ("embeddings-scaled", "the embeddings are multiplied by sqrt(n_embd); GPT-2 does not",
-     dict(embed=lambda m, t, p: embedded(m, t, p) * ROOT)),
+     dict(embed=lambda m, t, p: m.wte[t] * C**0.5 + m.wpe[p])),
+    ("embeddings-scaled", "both embeddings are multiplied by sqrt(n_embd)",
+     dict(embed=lambda m, t, p: (m.wte[t] + m.wpe[p]) * C**0.5)),
 )  # fmt: skip
 
 
+def each(step: Callable[[Model, Any, Array], Array], *order: int) -> dict[str, Run]:
+    """``step(m, block, x)`` for the blocks with these numbers, one after the other."""
+    return dict(run=lambda m, x: reduce(lambda x, n: step(m, m.blocks[n], x), order, x))
+
+
 def through(*order: int) -> dict[str, Run]:
-    """The blocks with these numbers, one after the other."""
-
-    def run(m: Model, x: Array) -> Array:
-        return in_order(SimpleNamespace(blocks=[m.blocks[n] for n in order]), x)
-
-    return dict(run=run)
+    return each(lambda m, one, x: one(x), *order)
 
 
-def each(step: Callable[[Model, Any, Array], Array]) -> dict[str, Run]:
-    """``step(m, block, x)`` for one block after the other."""
-
-    def run(m: Model, x: Array) -> Array:
-        steps = [partial(step, m, one) for one in m.blocks]
-        return in_order(SimpleNamespace(blocks=steps), x)
-
-    return dict(run=run)
-
-
+ALL = (0, 1, 2)
 AS_IT_IS = dict(end=lambda m, x, run: run(m, x))
 RUNNING = (
-    ("no-blocks", "no block is applied, or what the blocks compute is dropped",
-     through()),
-    ("first-block-only", "only the first block is applied; there are n_layer of them",
-     through(0)),
-    ("last-block-only", "each block gets the embeddings, and only the result of the last "
-     "is kept; each needs the result of the one before", through(2)),
+    ("no-blocks", "no block is applied, or their result is dropped", through()),
+    ("first-block-only", "only the first block is applied", through(0)),
+    ("last-block-only", "each block gets the embeddings, and only the result of the "
+     "last is kept; each needs the result of the one before", through(2)),
     ("last-block-missing", "the last block is not applied", through(0, 1)),
     ("first-block-missing", "the first block is not applied", through(1, 2)),
-    ("first-block-for-all", "the first block is applied n_layer times", through(0, 0, 0)),
+    ("first-block-for-all", "block 0 is applied n_layer times", through(0, 0, 0)),
     ("last-block-for-all", "the last block is applied n_layer times", through(2, 2, 2)),
     ("blocks-reversed", "the blocks are applied last to first", through(2, 1, 0)),
-    ("first-block-twice", "the first block is applied twice", through(0, 0, 1, 2)),
-    ("last-block-twice", "the last block is applied twice", through(0, 1, 2, 2)),
     ("each-block-twice", "each block is applied twice", through(0, 0, 1, 1, 2, 2)),
     ("all-blocks-twice", "all blocks are applied twice", through(0, 1, 2, 0, 1, 2)),
-    ("residual-around-blocks", "the input of each block is added to its output; a block "
-     "does so itself", each(lambda m, one, x: x + one(x))),
+    ("residual-around-blocks", "the input of each block is added to its output; a "
+     "block does so itself", each(lambda m, one, x: x + one(x), *ALL)),
     ("residual-around-all", "the embeddings are added once more after the last block",
      dict(run=lambda m, x: x + in_order(m, x))),
-    ("final-norm-missing", "there is no final norm, or its result is dropped", AS_IT_IS),
+    ("final-norm-missing", "there is no ln_f, or its result is dropped", AS_IT_IS),
     ("final-norm-first", "ln_f comes before the blocks; it belongs after the last",
      dict(end=lambda m, x, run: run(m, m.ln_f(x)))),
     ("final-norm-first-and-last", "ln_f comes before the blocks as well as after the "
@@ -181,67 +143,49 @@ RUNNING = (
      dict(run=lambda m, x: m.ln_f(in_order(m, x)))),
     ("final-norm-epsilon", "ln_f does not get layer_norm_epsilon of the configuration",
      dict(end=lambda m, x, run: m.ln_f(run(m, x), eps=1e-5))),
-    ("final-norm-added", "the result of ln_f is added to its input",
-     dict(end=lambda m, x, run: run(m, x) + m.ln_f(run(m, x)))),
     ("final-norm-after-each", "ln_f comes after each block; it belongs after the last "
-     "alone", each(lambda m, one, x: m.ln_f(one(x))) | AS_IT_IS),
-    ("final-norm-after-each-and-last", "ln_f comes after each block, and once more after "
-     "the last", each(lambda m, one, x: m.ln_f(one(x)))),
-    ("final-norm-before-each", "ln_f comes before each block; it belongs after the last",
-     each(lambda m, one, x: one(m.ln_f(x))) | AS_IT_IS),
+     "alone", each(lambda m, one, x: m.ln_f(one(x)), *ALL) | AS_IT_IS),
+    ("final-norm-after-each-and-last", "ln_f comes after each block, and once more "
+     "after the last", each(lambda m, one, x: m.ln_f(one(x)), *ALL)),
+    ("final-norm-before-each", "ln_f comes before each block; it belongs after the "
+     "last", each(lambda m, one, x: one(m.ln_f(x)), *ALL) | AS_IT_IS),
     ("embeddings-returned", "the embeddings are returned: what the blocks and ln_f "
      "compute is dropped", dict(end=lambda m, x, run: x)),
     ("head-inside", "lm_head is applied here already; GPTModel returns hidden states",
-     dict(end=lambda m, x, run: normalized(m, x, run) @ HEAD.T)),
-    ("last-state-only", "only the last position comes out; GPTModel returns all of them",
-     dict(end=lambda m, x, run: normalized(m, x, run)[:, -1])),
+     dict(end=lambda m, x, run: m.ln_f(run(m, x)) @ HEAD.T)),
+    ("last-state-only", "only the last position comes out; GPTModel returns all of "
+     "them", dict(end=lambda m, x, run: m.ln_f(run(m, x))[:, -1])),
 )  # fmt: skip
 
 
 def scores(
-    x: Array = STATES,
-    head: Array = HEAD,
-    after: Callable[[Array], Array] = lambda logits: logits,
+    x: Array = STATES, head: Array = HEAD, after: Callable[[Array], Array] = np.asarray
 ) -> Array:
     """Logits [B, T, V] of hidden states; the arguments make the mistakes."""
     return after(x @ head.T)
 
 
-LAST = ("last-position-only", "only the logits of the last position come out; the model "
-        "returns those of all")  # fmt: skip
+LAST = "last-position-only", "only the logits of the last position come out"
 SCORING = (
     ("head-missing", "lm_head is not applied: these are the hidden states",
      dict(head=np.eye(C, dtype=np.float32))),
-    ("head-tied", "the hidden states are multiplied by wte's weight; lm_head has its own",
-     dict(head=ONE.wte)),
+    ("head-tied", "wte's weight is used instead of lm_head's own", dict(head=ONE.wte)),
     ("head-transposed", "the last two axes are swapped: logits are [B, T, V]",
      dict(after=lambda y: y.swapaxes(1, 2))),
     (*LAST, dict(after=lambda y: y[:, -1])),
     (*LAST, dict(after=lambda y: y[:, -1:])),
-    ("last-position-missing", "the last position is missing",
-     dict(after=lambda y: y[:, :-1])),
-    ("first-row-only", "only the first row of the batch comes out",
-     dict(after=lambda y: y[0])),
-    ("averaged", "the logits are averaged over the tokens",
-     dict(after=lambda y: y.mean(1))),
     ("softmax", "a softmax is applied to the logits; the generator does that, after "
      "dividing by the temperature", dict(after=softmax)),
     ("softmax-over-tokens", "a softmax over the tokens is applied to the logits",
      dict(after=lambda y: softmax(y, 1))),
     ("log-softmax", "the logarithm of a softmax is applied to the logits",
      dict(after=lambda y: np.log(softmax(y)))),
-    ("sigmoid", "a sigmoid is applied to the logits",
-     dict(after=lambda y: 1 / (1 + np.exp(-y)))),
-    ("logits-scaled", "the logits are divided by sqrt(n_embd)",
-     dict(after=lambda y: y / np.float32(ROOT))),
-    ("token-chosen", "the most likely token comes out; the model returns the scores of "
-     "all", dict(after=lambda y: y.argmax(-1)[..., None])),
+    ("token-chosen", "the most likely token comes out, not the scores of all",
+     dict(after=lambda y: y.argmax(-1)[..., None])),
     ("head-on-the-embeddings", "the transformer is left out: lm_head is applied to the "
      "embeddings", dict(x=hidden(ONE, IDS, end=lambda m, x, run: x))),
-    ("normalized-again", "ln_f is applied once more before lm_head; the transformer has "
-     "done so", dict(x=ONE.ln_f(STATES))),
-    ("flattened", "batch and tokens are merged into one axis; logits are [B, T, V]",
-     dict(after=lambda y: y.reshape(-1, V))),
+    ("normalized-again", "ln_f is applied once more before lm_head; the transformer "
+     "has done so", dict(x=ONE.ln_f(STATES))),
 )  # fmt: skip
 
 
@@ -264,20 +208,18 @@ def layout(**other: object) -> dict[str, object]:
 LAID_OUT = (
     ("plain-list", "Module finds no block in h: it looks into a Sequential or a "
      "ModuleList, not into a plain list.", {"h is found by Module": False}),
-    ("twelve-layers", "There are 12 blocks whatever n_layer is: GPT-2 small's number is "
-     "hard-coded.", {"number of blocks": 12}),
-    ("one-block", "There is one block; there should be n_layer.",
-     {"number of blocks": 1}),
-    ("one-block-less", "There is one block fewer than n_layer.",
+    ("twelve-layers", "There are 12 blocks, not n_layer.", {"number of blocks": 12}),
+    ("one-block", "There is one block, not n_layer.", {"number of blocks": 1}),
+    ("one-block-less", "There are n_layer - 1 blocks.",
      {"number of blocks": LAYERS - 1}),
-    ("one-block-more", "There is one block more than n_layer.",
+    ("one-block-more", "There are n_layer + 1 blocks.",
      {"number of blocks": LAYERS + 1}),
     ("same-block", "h holds one and the same block n_layer times: [block] * n copies "
      "nothing.", {"different blocks": 1}),
     ("blocks-of-another-size", "The blocks have GPT-2 small's size, 768: pass on the "
      "configuration that the model was given.", {"features of a block": [768]}),
-    ("table-sizes-swapped", "The sizes of wte (tokens) and wpe (positions) are swapped.",
-     {"wte.weight": [P, C], "wpe.weight": [V, C]}),
+    ("table-sizes-swapped", "The sizes of wte (tokens) and wpe (positions) are "
+     "swapped.", {"wte.weight": [P, C], "wpe.weight": [V, C]}),
     ("wpe-of-the-vocabulary", "wpe has a row for each token; it needs one for each "
      "position, n_positions.", {"wpe.weight": [V, C]}),
 )  # fmt: skip
@@ -288,28 +230,25 @@ def ending(head: tuple[int, int] = (V, C), bias: bool = False) -> dict[str, obje
     return {"lm_head.weight": [*head], "lm_head has a bias": bias, "is a Module": True}
 
 
-ENDED = (
-    ("head-with-bias", "lm_head has a bias; GPT-2's has none.", dict(bias=True)),
-    ("head-sizes-swapped", "lm_head's sizes are swapped: it goes from n_embd features to "
-     "vocab_size scores.", dict(head=(C, V))),
+WANTED = (
+    *rows.name_missing("GPTModel", "MaxGPT2Model"),
+    Mistake("part-missing", "The parts have the names of Hugging Face's checkpoints: "
+            "transformer and lm_head, and in the transformer wte, wpe, h and ln_f.",
+            refused=r"^\w+Model has no `(wte|wpe|h|ln_f|transformer|lm_head)`"),
+    Mistake("sizes-hard-coded", "A part has GPT-2 small's sizes (50257, 1024, 768) "
+            "whatever the configuration is.",
+            proves=lambda got: any({768, 1024, 50257} & {*sizes}
+                                   for sizes in got.values() if type(sizes) is list)),
+    rows.not_a_module("GPTModel or MaxGPT2Model"),
 )  # fmt: skip
 
 
-def hard_coded(*paths: str) -> Mistake:
-    return Mistake(
-        "sizes-hard-coded",
-        "A part has GPT-2 small's sizes (50257, 1024, 768) whatever the configuration "
-        "is.",
-        proves=lambda got: any({768, 1024, 50257} & {*got[path]} for path in paths),
-    )
-
-
-# Loading: the probe lists what holds something else than its own tensor, as [path, what].
+# Loading: "holds" lists [path, what] for all that does not hold its own tensor.
 
 
 def holding(*parts: str, how: str = "not loaded") -> dict[str, list[list[str]]]:
-    """Parameters with one of these in their name, and no others, hold something else."""
-    paths = [path for path in weights(DEEP) if any(part in path for part in parts)]
+    """Where parameters with these in their names, and no others, are wrong."""
+    paths = [path for path in weights(TWO) if any(part in path for part in parts)]
     return {"holds": [[path, how] for path in paths]}
 
 
@@ -325,51 +264,47 @@ NOT_LOADED = (
     ("final-norm-not-loaded", "ln_f is not loaded.", (".ln_f.",)),
     ("blocks-not-loaded", "The blocks are not loaded.", (".h.",)),
     ("first-block-not-loaded", "The first block is not loaded.", (".h.0.",)),
-    ("last-block-not-loaded", "The last block is not loaded.", (".h.2.",)),
-    ("only-first-block-loaded", "Only the first block is loaded.", (".h.1.", ".h.2.")),
+    ("last-block-not-loaded", "The last block is not loaded.", (".h.1.",)),
 )  # fmt: skip
 
 
 def not_transposed(kinds: tuple[str, ...]) -> Mistake:
     """These are as they are stored in every block, and everything else is right."""
-    name = "not-transposed-" + "-".join(kinds).replace(".", "-")
-    message = (
-        f"Not transposed: {', '.join(kinds)}. Hugging Face stores their weights as "
-        "[in, out]; a Linear needs [out, in]."
+    return Mistake(
+        "not-transposed-" + "-".join(kinds).replace(".", "-"),
+        f"Not transposed: the weights of {', '.join(kinds)}. Hugging Face stores them "
+        "as [in, out]; a Linear needs [out, in].",
+        gives=lambda: holding(*(f"{kind}.weight" for kind in kinds), how="as stored"),
     )
-    paths = [f"{kind}.weight" for kind in kinds]
-    return Mistake(name, message, gives=lambda: holding(*paths, how="as stored"))
 
 
 def in_some_blocks(got: Any) -> bool:
-    """All that is wrong: weights not transposed, and those not in every block."""
+    """All that is wrong: weights not transposed, some of them in one of two blocks."""
     kinds = [path.split(".", 3)[-1] for path, _ in got["holds"]]
     stored = all(is_conv1d(path) and how == "as stored" for path, how in got["holds"])
-    return stored and any(kinds.count(kind) < LAYERS for kind in kinds)
+    return stored and any(kinds.count(kind) == 1 for kind in kinds)
 
 
-def of_block_0(got: Any) -> bool:
-    """All that is wrong: the other blocks hold the tensors of the first."""
-    firsts = [f"from {re.sub(r'h.[12]', 'h.0', path)}" for path, _ in got["holds"]]
-    return bool(firsts) and firsts == [how for _, how in got["holds"]]
+def of_block_0() -> dict[str, Any]:
+    """The second block holds the tensors of the first."""
+    found = holding(".h.1.")["holds"]
+    return {"holds": [[p, f"from {p.replace('.h.1.', '.h.0.')}"] for p, _ in found]}
 
 
-def holds(start: str) -> Callable[[Any], bool]:
-    return lambda got: any(how.startswith(start) for _, how in got["holds"])
+def holds(start: str, *, conv1d: bool = True) -> Callable[[Any], bool]:
+    return lambda got: any(
+        how.startswith(start) and (conv1d or not is_conv1d(path))
+        for path, how in got["holds"]
+    )
 
 
-LOADING = (
-    *(Mistake(name, says, gives=partial(holding, *parts))
-      for name, says, parts in NOT_LOADED),
-    *(not_transposed(kinds) for n in (4, 3, 2, 1) for kinds in combinations(CONV1D, n)),
-    Mistake("transposed-in-some-layers", "c_attn, c_proj or c_fc is transposed in some of "
-            "the blocks only.", proves=in_some_blocks),
-    Mistake("one-layer-for-all", "Each block holds the weights of block 0.",
-            proves=of_block_0),
+FACTS = (
     Mistake("reshaped", "Weights are reshaped to [out, in], which keeps the numbers in "
-            "their order. Transposing swaps rows and columns.", proves=holds("reshaped")),
+            "their order. Transposing swaps rows and columns.",
+            proves=holds("reshaped")),
     Mistake("embeddings-transposed", "wte, wpe or lm_head is transposed; only c_attn, "
-            "c_proj and c_fc are stored the other way round.", proves=holds("transposed")),
+            "c_proj and c_fc are stored the other way round.",
+            proves=holds("transposed", conv1d=False)),
     Mistake("names-mixed-up", "A parameter holds another tensor of the checkpoint than "
             "its own.", proves=holds("from ")),
     Mistake("some-not-loaded", "Some parameters are not loaded: they keep their random "
@@ -378,13 +313,23 @@ LOADING = (
         ("load-missing", "MaxGPT2Model loads a checkpoint with "
          "load_huggingface_weights(hf_model, device).",
          "MaxGPT2Model has no `load_huggingface_weights`"),
-        ("pytorch-only", "This works on PyTorch's tensors alone. A checkpoint may hold "
-         "NumPy arrays as well: np.asarray takes both.", "a NumPy array has no `"),
-        ("numpy-only", "This works on NumPy's arrays alone. A live GPT2LMHeadModel holds "
-         "PyTorch's tensors: np.asarray takes both.", "a NumPy array has$"),
-        ("another-source", "A checkpoint is anything with a state_dict(); whatever else "
-         "it has differs.", "the checkpoint has no `"),
+        ("pytorch-only", "That is PyTorch's way. A checkpoint may hold NumPy arrays as "
+         "well: np.asarray takes both.", "a PyTorch tensor has$"),
+        ("numpy-only", "That is NumPy's way. A live GPT2LMHeadModel holds PyTorch's "
+         "tensors: np.asarray takes both.", "NumPy array has$|`transpose` of a Py"),
+        ("another-source", "A checkpoint is anything with a state_dict(); whatever "
+         "else it has differs.", "the checkpoint has no `"),
     ),
+)  # fmt: skip
+LOADING = (
+    *(Mistake(name, says, gives=partial(holding, *parts))
+      for name, says, parts in NOT_LOADED),
+    *(not_transposed(kinds) for n in (4, 3, 2, 1) for kinds in combinations(CONV1D, n)),
+    Mistake("transposed-in-some-layers", "c_attn, c_proj or c_fc is transposed in some "
+            "of the blocks only.", proves=in_some_blocks),
+    Mistake("one-layer-for-all", "Each block holds the weights of block 0.",
+            gives=of_block_0),
+    *FACTS,
 )  # fmt: skip
 SAID = {
     "as stored": "is not transposed",
@@ -400,7 +345,9 @@ def what_holds(found: list[list[str]]) -> str:
     blocks: dict[tuple[str, str], list[str]] = {}
     for path, how in found:
         _, number, kind = re.fullmatch(r"(transformer\.h\.(\d+)\.)?(.*)", path).groups()
-        blocks.setdefault((kind, SAID.get(how, how)), []).append(number)
+        blocks.setdefault(
+            (kind, SAID.get(how, how.replace("from", "holds"))), []
+        ).append(number)
     says = [
         f"{kind}{' of block ' + ', '.join(numbers) if numbers[0] else ''} {how}"
         for (kind, how), numbers in blocks.items()
@@ -432,88 +379,52 @@ TABLE = Table(
     uses=("config", "layernorm", "block"),
     checks=(
         Check(
-            PARTS,
-            "parts",
-            expect=layout,
-            where="GPTModel.__init__",
+            PARTS, "parts", expect=layout, where="GPTModel.__init__",
             mistakes=(
-                *rows.name_missing("GPTModel"),
+                *WANTED,
                 *flaws(layout, *LAID_OUT),
                 Mistake("list-in-sequential", "Sequential takes the blocks one by one: "
                         "unpack the list with *.",
-                        proves=lambda got: got["number of blocks"] in ("list", "tuple")),
-                hard_coded("wte.weight", "wpe.weight", "ln_f.weight"),
-                rows.not_a_module("GPTModel"),
-                *refusals(("part-missing", "The parts are wte, wpe, h and ln_f, as in "
-                           "Hugging Face's checkpoints.",
-                           r"^GPTModel has no `(wte|wpe|h|ln_f)`")),
+                        proves=lambda got: got["number of blocks"] == "list"),
             ),
         ),
         Check(
-            HIDDEN,
-            "transformer.calls",
-            expect=lambda: hidden(THREE, IDS),
-            needs=(PARTS,),
-            where="GPTModel.__call__",
+            HIDDEN, "transformer.calls", expect=lambda: hidden(THREE, IDS),
+            needs=(PARTS,), where="GPTModel.__call__",
             mistakes=(
                 *flaws(partial(hidden, THREE, IDS), *EMBEDDING, *RUNNING),
-                Mistake("whole-position-table", "This is right for n_positions tokens and "
-                        "not for fewer: is the whole of wpe added, or its first T rows?",
+                Mistake("whole-position-table", "This is right for n_positions tokens "
+                        "and wrong for fewer: only the first T rows of wpe are needed.",
                         probe="transformer.at_other_sizes",
-                        gives=lambda: hidden(THREE, probes.ids(FULL))),
+                        gives=lambda: hidden(THREE, probes.ids(probes.FULL))),
                 rows.NOTHING_RETURNED,
                 rows.NEW_LAYERS,
                 *rows.NOT_A_TENSOR,
             ),
         ),
         Check(
-            ENDS,
-            "ends",
-            expect=ending,
-            where="MaxGPT2Model.__init__",
+            ENDS, "ends", expect=ending, where="MaxGPT2Model.__init__",
             mistakes=(
-                *rows.name_missing("MaxGPT2Model"),
-                *flaws(ending, *ENDED),
-                hard_coded("lm_head.weight"),
-                rows.not_a_module("MaxGPT2Model"),
-                *refusals(("head-or-transformer-missing", "The parts are transformer, a "
-                           "GPTModel, and lm_head, as in Hugging Face's checkpoints.",
-                           r"^MaxGPT2Model has no `(transformer|lm_head)`")),
+                *WANTED,
+                *flaws(
+                    ending,
+                    ("head-with-bias", "lm_head has a bias; GPT-2's has none.",
+                     dict(bias=True)),
+                    ("head-sizes-swapped", "lm_head's sizes are swapped: it goes from "
+                     "n_embd features to vocab_size scores.", dict(head=(C, V))),
+                ),
             ),
         ),
         MODEL.calls(*flaws(scores, *SCORING), *rows.NOT_A_TENSOR, needs=(HIDDEN, ENDS)),
-        Check(
-            LOADS,
-            "loads",
-            given=("arrays",),
-            accept=loaded(DEEP),
-            needs=(SCORES,),
-            where=LOADER,
-            mistakes=LOADING,
-        ),
-        Check(
-            "loads PyTorch's tensors as well as NumPy's arrays",
-            "loads",
-            given=("tensors",),
-            accept=loaded(OTHER),
-            needs=(LOADS,),
-            where=LOADER,
-            mistakes=LOADING,
-        ),
-        Check(
-            "leaves the checkpoint unchanged",
-            "loads",
-            given=("arrays",),
-            expect=lambda: {"changed": []},
-            needs=(LOADS,),
-            where=LOADER,
-        ),
-        *(
-            replace(check, where="GPTModel.__call__")
-            for check in MODEL.properties(
-                "one layer, 23 tokens, 9 positions, 8 features", causal=True
-            )
-        ),
+        Check(LOADS, "loads", given=("arrays",), accept=loaded(TWO), needs=(SCORES,),
+              where=LOADER, mistakes=LOADING),
+        Check("loads PyTorch's tensors as well as NumPy's arrays", "loads",
+              given=("tensors",), accept=loaded(OTHER), needs=(LOADS,), where=LOADER,
+              mistakes=FACTS),
+        Check("leaves the checkpoint unchanged", "loads", given=("arrays",),
+              expect=lambda: {"changed": []}, needs=(LOADS,), where=LOADER),
+        *(replace(check, where="GPTModel.__call__") for check in MODEL.properties(
+            "one layer, 23 tokens, 9 positions, 8 features", causal=True)),
     ),
     compiled=MODEL.compiled(),
 )  # fmt: skip

@@ -1,9 +1,11 @@
 """What the checks load a model from: a checkpoint is anything with a ``state_dict()``.
 
-``Arrays`` gives plain NumPy arrays. ``Live`` gives tensors that answer as those of a live
-``GPT2LMHeadModel`` and not as arrays: what works on them works on PyTorch's.
+``Arrays`` gives plain NumPy arrays. ``Live`` gives tensors that answer as those of a
+live ``GPT2LMHeadModel``, and not as arrays: what works on them works on PyTorch's.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -11,10 +13,11 @@ import numpy as np
 from checker.worker.probe import Unusable
 
 SHARED = "item tolist reshape flatten ravel squeeze swapaxes sum mean min max all any"
-NUMPY_ONLY = frozenset("astype copy flags flat strides base tobytes".split())
+NUMPY_ONLY = ("astype", "copy", "flags", "flat", "strides", "tobytes")
 METHODS: dict[str, Any] = {
     **{name: getattr(np.ndarray, name) for name in SHARED.split()},
-    **dict.fromkeys("detach cpu float requires_grad_".split(), lambda x, *_: x),
+    **dict.fromkeys(("detach", "cpu", "float"), lambda x: x),
+    "requires_grad_": lambda x, on: {False: x}[on],
     "clone": np.copy,
     "contiguous": np.ascontiguousarray,
     "is_contiguous": lambda x: x.flags.c_contiguous,
@@ -26,16 +29,13 @@ METHODS: dict[str, Any] = {
     "dim": lambda x: x.ndim,
     "numel": lambda x: x.size,
     "to": lambda x, where: {"cpu": x}[where],
+    "numpy": None,  # below
 }
 """A tensor's methods, as functions of an array. ``transpose`` swaps two axes."""
 
 
-class Absent(Unusable, AttributeError):
-    """An attribute that is not there; ``hasattr`` and ``getattr`` work as ever."""
-
-
-class Refused(Unusable, TypeError):
-    """Arguments that PyTorch does not take."""
+class Foreign(Unusable, AttributeError, TypeError):
+    """What is not there, or is not taken; ``hasattr`` works as ever."""
 
 
 class Stored:
@@ -45,40 +45,31 @@ class Stored:
     shape = property(lambda self: self._array.shape)
     ndim = property(lambda self: self._array.ndim)
     data = property(lambda self: self.detach())
-    T = mT = property(lambda self: self.t())
+    T = property(lambda self: self.t())
 
     def __init__(self, array: np.ndarray, requires_grad: bool = False) -> None:
         self._array, self.requires_grad = array, requires_grad
 
     def __getattr__(self, name: str) -> Any:
         if name in NUMPY_ONLY:
-            raise Absent(f"a PyTorch tensor has no `{name}`; a NumPy array has")
+            raise Foreign(f"a PyTorch tensor has no `{name}`; a NumPy array has")
         if name not in METHODS:
-            raise Absent(f"the check's PyTorch tensor has no `{name}`")
+            raise Foreign(f"the check's PyTorch tensor has no `{name}`")
 
         def method(*given: Any, **more: Any) -> Any:
             try:
                 found = METHODS[name](self._array, *given, **more)
             except (TypeError, KeyError):
                 said = f"`{name}` of a PyTorch tensor does not take these arguments"
-                raise Refused(said) from None
+                raise Foreign(said) from None
             grad = self.requires_grad and name not in ("detach", "requires_grad_")
             return Stored(found, grad) if isinstance(found, np.ndarray) else found
 
         return method
 
-    def __len__(self) -> int:
-        return len(self._array)
-
-    def __getitem__(self, which: Any) -> "Stored":
-        return Stored(self._array[which], self.requires_grad)
-
     def numpy(self, *, force: bool = False) -> np.ndarray:
         if self.requires_grad and not force:
-            raise RuntimeError(
-                "Can't call numpy() on Tensor that requires grad. "
-                "Use tensor.detach().numpy() instead."
-            )
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad.")
         return self._array
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
@@ -98,7 +89,7 @@ class Arrays:
         self.state = {path: array.copy() for path, array in state.items()}
 
     def __getattr__(self, name: str) -> Any:
-        raise Absent(f"the checkpoint has no `{name}`; it has `state_dict`")
+        raise Foreign(f"the checkpoint has no `{name}`; it has `state_dict`")
 
     def state_dict(self) -> dict[str, Any]:
         return dict(self.state)
@@ -109,3 +100,15 @@ class Live(Arrays):
 
     def state_dict(self, *, keep_vars: bool = False) -> dict[str, Any]:
         return {path: Stored(each, keep_vars) for path, each in self.state.items()}
+
+
+@contextmanager
+def pytorch_only() -> Iterator[None]:
+    """Where an array is asked for what tensors alone have, says so."""
+    try:
+        yield
+    except AttributeError as error:
+        if type(error.obj) is np.ndarray and error.name in METHODS:
+            said = f"a NumPy array has no `{error.name}`; a PyTorch tensor has"
+            raise Unusable(said).with_traceback(error.__traceback__) from None
+        raise

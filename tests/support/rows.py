@@ -33,13 +33,13 @@ NEW_LAYERS = Mistake(
 
 def name_missing(*names: str) -> tuple[Mistake, ...]:
     """The mistake of a file without one of its public names."""
-    return tuple(
-        Mistake(
+    told = " or ".join(f"`{name}`" for name in names)
+    return refusals(
+        (
             "name-missing",
-            f"The file does not define `{name}`, which other files import.",
-            refused=rf"^\w+\.py has no `{name}`",
+            f"The file does not define {told}, which other files import.",
+            rf"^\w+\.py has no `({'|'.join(names)})`",
         )
-        for name in names
     )
 
 
