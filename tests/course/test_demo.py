@@ -6,6 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.max
+
 ROOT = Path(__file__).resolve().parents[2]
 
 # The demo as it stands, but for the compiler, which would take a minute.

@@ -22,6 +22,8 @@ from checker.link.process import SCRATCH, SHOWN_LINES, Answers, Limits
 from checker.verdict.examiner import Examiner
 from checker.verdict.report import Report
 
+pytestmark = pytest.mark.max
+
 GOLDEN = Path(__file__).parent / "golden"
 RECORD = bool(os.environ.get("RECORD_SCREENS"))
 COLOUR = "\x1b["

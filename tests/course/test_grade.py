@@ -19,6 +19,8 @@ import xmlschema
 from checker.classroom import formats, submissions
 from checker.course import ROOT, puzzles
 
+pytestmark = pytest.mark.max
+
 DATA = Path(__file__).parent / "data"
 
 

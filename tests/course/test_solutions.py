@@ -12,6 +12,8 @@ import pytest
 
 from models.checkpoint import expected
 
+pytestmark = pytest.mark.max
+
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = sorted(path.stem for path in (ROOT / "solutions").glob("*.py"))
 

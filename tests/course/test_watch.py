@@ -16,6 +16,8 @@ from learner import Course, Screen, agrees, needs_tmux
 from checker.course import puzzles
 from checker.desk.terminal import signature
 
+pytestmark = pytest.mark.max
+
 PROMPT = r"q quit$"
 PASSES = r"{} passes\. Press n .*\n.*q quit$"
 
