@@ -1,45 +1,27 @@
-"""Exceptions of the learner's code, as sentences a beginner can read.
+"""Exceptions of the learner's code, in words that a beginner can act on.
 
-``explain`` takes what the worker saw (``worker.describe``) and returns lines: what
-happened, where, and the shapes at hand. Only the learner's frames are shown.
+``explain`` takes what the worker saw (``worker/describe.py``). The first row of
+``explanations.py`` that fits gives the sentence; where none does, the sentence is the
+exception itself, shortened. A row never claims more than the exception and the facts
+that the worker computed say. This module imports neither MAX nor NumPy.
+
+``python -m checker.verdict.explain`` writes the rows to ``docs/pytorch-to-max.md``.
 """
 
-import difflib
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-IMPORTS = {
-    "F": "from max.experimental import functional as F",
-    "Tensor": "from max.experimental.tensor import Tensor",
-    "TensorType": "from max.graph import TensorType",
-    "Dim": "from max.graph import Dim",
-    "Module": "from max.nn.module_v3 import Module",
-    "Linear": "from max.nn.module_v3 import Linear",
-    "Embedding": "from max.nn.module_v3 import Embedding",
-    "Sequential": "from max.nn.module_v3 import Sequential",
-    "Device": "from max.driver import Device",
-    "CPU": "from max.driver import CPU",
-    "DType": "from max.dtype import DType",
-    "math": "import math",
-    "np": "import numpy as np",
-    "dataclass": "from dataclasses import dataclass",
-    "GPT2Config": "from config import GPT2Config",
-    "causal_mask": "from causal import causal_mask",
-    "LayerNorm": "from layernorm import LayerNorm",
-    "GPT2MLP": "from mlp import GPT2MLP",
-    "GPT2Attention": "from attention import GPT2Attention",
-    "GPT2Block": "from block import GPT2Block",
-    "MaxGPT2Model": "from model import MaxGPT2Model",
-    "GPT2TokenizerWrapper": "from tokenizer import GPT2TokenizerWrapper",
-    "TextGenerator": "from generator import TextGenerator",
-}
-"""Where the names of the course come from, for a NameError."""
+from checker.verdict.explanations import EXPLANATIONS, SECTIONS, Row
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "pytorch-to-max.md"
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where to look: a file as the learner calls it, a line, and its code."""
+    """A line of the learner's; ``code`` is two lines where indentation is at fault."""
 
     path: str
     line: int
@@ -51,59 +33,105 @@ class Place:
 
 @dataclass(frozen=True)
 class Explanation:
-    """An exception in words; ``id`` is empty where they are only its own."""
+    """An exception in words.
+
+    Attributes:
+        id: of the row that fits; "" where nothing but the exception itself is said.
+        sentence: what happened and, where a row fits, what to write instead.
+        place: the learner's line.
+        shapes: of the arrays and tensors there, where the exception may be about them.
+        exception: "Type: message", shortened; "" where the sentence says that already.
+    """
 
     id: str
     sentence: str
-    place: Place | None
-    shapes: dict[str, str]
+    place: Place | None = None
+    shapes: dict[str, str] = field(default_factory=dict)
+    exception: str = ""
 
 
-def explain(error: dict[str, Any], file: str) -> Explanation:
-    """What happened, where, and the shapes at hand where they may be the reason."""
-    place = None
-    if error["frames"]:
-        path, line, _, code = error["frames"][-1]
-        place = Place(path, line, code)
-    shapes = error["shapes"] if _about_shapes(error) else {}
-    return Explanation("", _sentence(error, file), place, shapes)
+IMPORTS = {
+    "F": "from max.experimental import functional as F",
+    "Tensor": "from max.experimental.tensor import Tensor",
+    "TensorType": "from max.graph import TensorType",
+    "Dim": "from max.graph import Dim",
+    "DimLike": "from max.graph import DimLike",
+    "Module": "from max.nn.module_v3 import Module",
+    "Linear": "from max.nn.module_v3 import Linear",
+    "Embedding": "from max.nn.module_v3 import Embedding",
+    "Sequential": "from max.nn.module_v3 import Sequential",
+    "Device": "from max.driver import Device",
+    "CPU": "from max.driver import CPU",
+    "driver": "from max import driver",
+    "DType": "from max.dtype import DType",
+    "math": "import math",
+    "np": "import numpy as np",
+    "dataclass": "from dataclasses import dataclass",
+}
+"""Where names of MAX and Python come from. The worker knows those of the course."""
 
 
-def _about_shapes(error: dict[str, Any]) -> bool:
-    return error["type"] in {"ValueError", "TypeError", "RuntimeError", "IndexError"}
+def explain(error: Mapping[str, Any], file: str) -> Explanation:
+    """``error`` is what ``describe`` gave; ``file`` the name of the learner's file."""
+    said = f"{error['type']}: {' '.join(error['message'].split())}"
+    importing = IMPORTS.get(error["facts"].get("name", ""), "")
+    facts = {"import": importing, **error["facts"]}
+    plain = _plain(error, file)
+    shapes = dict(error["shapes"]) if error["type"] in ABOUT_SHAPES else {}
+    for row in EXPLANATIONS:
+        if facts.get("raised") and "raised" not in row.facts:
+            continue  # the learner's own words
+        if (known := row.match(said, facts)) is not None:
+            sentence = _capital(row.sentence.format_map(_brief(known)))
+            place = _place(error, definition=row.at_definition)
+            return Explanation(row.id, sentence, place, shapes, plain)
+    return Explanation("", plain, _place(error), shapes)
 
 
-def _sentence(error: dict[str, Any], file: str) -> str:
+def _brief(known: Mapping[str, str]) -> dict[str, str]:
+    """The fields of a sentence, none longer than a line."""
+    whole = {"way", "import", "has", "takes"}
+    return {
+        name: text if name in whole or len(text) <= 80 else text[:79] + "…"
+        for name, text in known.items()
+    }
+
+
+ABOUT_SHAPES = {"ValueError", "TypeError", "RuntimeError", "IndexError"}
+
+
+def _place(error: Mapping[str, Any], definition: bool = False) -> Place | None:
+    """The innermost line of the learner's, or the definition called wrongly."""
+    places = [*error["frames"][-1:], *[error["definition"]] * bool(error["definition"])]
+    if not places:
+        return None
+    path, line, _, code = places[-1 if definition else 0]
+    return Place(path, line, code)
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
+
+
+# The exception itself
+
+
+def _plain(error: Mapping[str, Any], file: str) -> str:
+    """What the exception says, in one line."""
     kind, message = error["type"], error["message"]
     if error["unusable"]:
-        return message
+        return str(message)
     if error["todo"]:
         return f"this hole is open: {message or 'a hole'}"
     if kind in ("SyntaxError", "IndentationError", "TabError"):
         return f"{file} is not valid Python: {message.split(' (')[0]}"
-    if kind == "NameError" and (named := re.search(r"name '(\w+)' is not", message)):
-        return _undefined(named[1])
-    if kind == "ModuleNotFoundError":
+    if kind == "ModuleNotFoundError" and error["name"]:
         return f"there is no module `{error['name']}` to import"
     if kind == "ImportError":
         return re.sub(r" \([^)]*\)$", "", message)
-    if kind in ("SystemExit", "KeyboardInterrupt"):
-        return f"{file} ends the program ({kind} {message})".replace(" )", ")")
-    if kind == "RecursionError":
-        return "a function calls itself without end (RecursionError)"
-    if kind == "MemoryError" or "Unable to allocate" in message:
-        return f"there is not enough memory for what {file} asks for (MemoryError)"
-    if "NoneType" in message:
-        return f"something is None there: is a `return` missing? ({kind}: {message})"
-    return f"{kind}: {shorten(message)}"
-
-
-def _undefined(name: str) -> str:
-    if name in IMPORTS:
-        return f"`{name}` is not defined: is `{IMPORTS[name]}` missing?"
-    near = difflib.get_close_matches(name, IMPORTS, n=1, cutoff=0.8)
-    hint = f" Did you mean `{near[0]}`?" if near else ""
-    return f"`{name}` is not defined: is it misspelt, or its import missing?{hint}"
+    if kind == "KeyError" and error["facts"].get("object"):
+        return f"there is no {shorten(message)} in `{error['facts']['object']}`"
+    return f"{kind}: {shorten(message)}" if message.strip() else str(kind)
 
 
 MAX_SAYS = (
@@ -141,9 +169,7 @@ MAX_SAYS = (
 
 def shorten(message: str) -> str:
     """One sentence of a long message; MAX wraps its own in several lines."""
-    message = re.sub(r"#mosh<ape(\[.*?\])> : !mosh\.ape", r"\1", message)
-    message = re.sub(r"Dim\(['\"]?(\w+)['\"]?\)", r"\1", message)
-    message = re.sub(r"\w+\.<locals>\.", "", message)
+    message = _readable(message)
     if op := re.match(r"Failed to create op '(\w+)'", message):
         name = op[1].removeprefix("mo_")
         for pattern, sentence in MAX_SAYS:
@@ -154,3 +180,44 @@ def shorten(message: str) -> str:
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     first = lines[0] if lines else "no message"
     return first if len(first) <= 200 else first[:199] + "…"
+
+
+def _readable(text: str) -> str:
+    """Shapes as [2, 5, 12], and nothing of how MAX and Python name their insides."""
+    text = re.sub(r"#mosh<ape(\[.*?\])> : !mosh\.ape", r"\1", text)
+    text = re.sub(r"Dim\(['\"]?(\w+)['\"]?\)", r"\1", text)
+    return re.sub(r"[\w.]*<locals>\.", "", text)
+
+
+# The page
+
+HEAD = """# From PyTorch and NumPy to MAX 25.7
+
+What people who know PyTorch or NumPy write first, what MAX, NumPy or Python say to it,
+and how it is written for MAX. The checker says the same when it meets one of these.
+`…` is any text; `x` and `y` are Tensors `[B, T, C]`, `ids` token ids `[B, T]`, `array`
+is a NumPy array, and `self` a module with a layer `c_fc` and a Tensor `weight`.
+
+<!-- python -m checker.verdict.explain writes this from explanations.py beside it. -->
+"""
+
+
+def page() -> str:
+    """The rows as a page of Markdown."""
+    parts = [HEAD]
+    for title, rows in SECTIONS.items():
+        parts += [f"\n## {title}\n", "| You write | It says | The MAX way |"]
+        parts += ["| --- | --- | --- |", *map(_line, rows)]
+    return "\n".join(parts) + "\n"
+
+
+def _line(row: Row) -> str:
+    says = re.sub(r"<(\w+)>", lambda found: row.like.get(found[1], "…"), row.says[0])
+    sentence = _capital(row.sentence.format_map({"way": row.way, **row.like}))
+    cells = (f"`{row.wrote}`", f"`{says.strip()}`", sentence)
+    return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
+    print(PAGE)

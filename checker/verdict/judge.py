@@ -198,7 +198,7 @@ def said(check: Check, result: Result | None, passed: bool = False) -> str:
 def explained(name: str, sentence: str, error: Result, file: str) -> Line:
     """The line of a check, or of loading, that ended in an exception."""
     found = explain(error[1], Path(file).name)
-    detail = [found.sentence]
+    detail = [found.sentence, *filter(None, [found.exception])]
     if found.shapes:
         shapes = [f"{variable} {shape}" for variable, shape in found.shapes.items()]
         detail.append("shapes there: " + ", ".join(shapes[:6]))

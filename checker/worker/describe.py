@@ -1,53 +1,93 @@
-"""An exception of the learner's code as data, for ``verdict/explain.py``."""
+"""An exception as data that the parent can explain: what it says, and where."""
 
-import contextlib
 import linecache
-import traceback
+import textwrap
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from checker.worker.evidence import Scene, facts
 from checker.worker.probe import Unusable
 
+Files = dict[str, dict[str, Any]]
 
-def describe(error: BaseException, files: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """An exception as data: kind, message, the learner's frames, the shapes at hand."""
+
+def describe(error: BaseException, files: Files) -> dict[str, Any]:
+    """Kind, message, the learner's frames, the shapes at hand, and facts about them.
+
+    Never raises, whatever the learner's objects do. ``frames`` are [path, line,
+    function, code], the innermost last; ``definition`` is one more of them, or empty:
+    the learner's function that was called with arguments it does not take.
+    """
     paths = {file["path"] for file in files.values() if file["learner"]}
-    frames, shapes = [], {}
-    for frame, line in traceback.walk_tb(error.__traceback__):
-        path = frame.f_code.co_filename
-        if path in paths:
-            code = linecache.getline(path, line).strip()
-            frames.append([path, line, frame.f_code.co_name, code])
-            shapes = _shapes(frame.f_locals)
-    if isinstance(error, SyntaxError) and error.filename in paths:
-        text = (error.text or "").strip()
-        frames.append([error.filename, error.lineno or 1, "", text])
+    tracebacks = list(_tracebacks(error))
+    own = [tb for tb in tracebacks if tb.tb_frame.f_code.co_filename in paths]
+    scene = Scene(error, message(error), tracebacks, own, files)
+    frames = [_frame(tb) for tb in own] + _try(lambda: _syntax(error, paths), [])
+    imports = isinstance(error, ImportError)
     return {
         "type": type(error).__name__,
-        "message": _message(error)[:4000],
+        "message": scene.message[:4000],
         "unusable": isinstance(error, Unusable),
-        "todo": isinstance(error, NotImplementedError) and bool(frames),
+        "todo": isinstance(error, NotImplementedError) and bool(own),
         "frames": frames[-6:],
-        "shapes": shapes,
-        "name": error.name or "" if isinstance(error, ImportError) else "",
+        "shapes": _shapes(own[-1].tb_frame.f_locals) if own else {},
+        "name": _try(lambda: str(error.name or ""), "") if imports else "",  # type: ignore[attr-defined]
+        "definition": _try(scene.definition, []),
+        "facts": facts(scene),
     }
 
 
-def _message(error: BaseException) -> str:
+def message(error: BaseException) -> str:
     """What an exception says; MAX's "Failed to compile" says why only in its cause."""
     try:
-        message, cause = str(error), error.__cause__
-        failed = cause and message.startswith("Failed to compile")
-        return str(cause) if failed else message
+        text, cause = str(error), error.__cause__
+        failed = cause and text.startswith("Failed to compile")
+        return str(cause) if failed else text
     except BaseException:
         return "an exception that cannot say what it is"
+
+
+def _try(compute: Callable[[], Any], otherwise: Any) -> Any:
+    try:
+        return compute()
+    except BaseException:  # an object of the learner's may raise anything
+        return otherwise
+
+
+def _tracebacks(error: BaseException) -> list[Any]:
+    tracebacks, tb = [], error.__traceback__
+    while tb is not None:
+        tracebacks.append(tb)
+        tb = tb.tb_next
+    return tracebacks
+
+
+def _frame(tb: Any) -> list[Any]:
+    code = tb.tb_frame.f_code
+    line = linecache.getline(code.co_filename, tb.tb_lineno).strip()
+    return [code.co_filename, tb.tb_lineno, code.co_name, line]
+
+
+def _syntax(error: BaseException, paths: set[str]) -> list[list[Any]]:
+    """The line that is not Python, as a frame."""
+    if not isinstance(error, SyntaxError) or error.filename not in paths:
+        return []
+    line = error.lineno or 1
+    lines = linecache.getlines(error.filename)[:line] or [error.text or ""]
+    shown = lines[-1:]
+    if isinstance(error, IndentationError):  # what it is compared with is above
+        shown = [each for each in lines[:-1] if each.strip()][-1:] + shown
+    code = textwrap.dedent("".join(shown).expandtabs()).rstrip()
+    return [[error.filename, line, "", code]]
 
 
 def _shapes(variables: dict[str, Any]) -> dict[str, str]:
     found = {}
     for name, value in list(variables.items())[:12]:
-        with contextlib.suppress(Exception):
-            if isinstance(value, np.ndarray) or type(value).__name__ == "Tensor":
-                found[name] = "[" + ", ".join(str(n) for n in value.shape) + "]"
+        if issubclass(type(value), np.ndarray) or type(value).__name__ == "Tensor":
+            shape = _try(lambda value=value: ", ".join(map(str, value.shape)), None)  # type: ignore[misc]
+            if shape is not None:
+                found[name] = f"[{shape}]"
     return found

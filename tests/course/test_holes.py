@@ -173,7 +173,7 @@ CALLS: dict[str, Callable[[ModuleType], object]] = {
     "weight and bias": lambda m: m.LayerNorm(4),
     "normalize": lambda m: bare(m.LayerNorm)(None),
     "two linear layers": lambda m: m.GPT2MLP(8, sizes()),
-    "expand, bend, project": lambda m: bare(m.GPT2MLP)(None),
+    "expand, activate, project": lambda m: bare(m.GPT2MLP)(None),
     "split the heads": lambda m: m.GPT2Attention(sizes())._split_heads(None, 2, 3),
     "merge the heads": lambda m: m.GPT2Attention(sizes())._merge_heads(None, 2, 3),
     "attend": lambda m: m.GPT2Attention(sizes())._attn(None, None, None),

@@ -138,7 +138,7 @@ def forms(check: Check) -> Iterator[Any]:
     yield from [gives for _, gives in computed(check)][:3]
     pieces = ("together", "apart", "before", "after")
     yield dict.fromkeys(pieces, np.zeros((2, 5, 12), np.float32))
-    yield from (np.zeros((2, 5, 12), np.float32), [1, 2], "text", {}, [])
+    yield from (np.zeros((2, 5, 12), np.float32), [1, 2], "text", {})
 
 
 def gives(mistake: Mistake, otherwise: Any) -> Any:

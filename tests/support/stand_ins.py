@@ -146,11 +146,17 @@ def shapes(sizes: Sizes) -> dict[str, tuple[int, ...]]:
 
 
 def weights(sizes: Sizes = SIZES) -> Weights:
-    """Random numbers of order one, matrices of order one half; always the same."""
-    return {
+    """Random numbers of order one, matrices of order one half; always the same.
+
+    The token embeddings are of one length, so that none is always the most likely.
+    """
+    found = {
         name: noise(f"tiny {name}", *shape) / np.float32(len(shape))
         for name, shape in shapes(sizes).items()
     }
+    found["wte.weight"] /= np.linalg.norm(found["wte.weight"], axis=1, keepdims=True)
+    found["ln_f.bias"] /= 4
+    return found
 
 
 def write_model(folder: Path, sizes: Sizes) -> None:

@@ -2,6 +2,8 @@
 # eager: the module itself is the model of the generator
 import sys
 from argparse import ArgumentParser
+
+import numpy as np
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
@@ -28,7 +30,9 @@ class Demo:
 
     def forward(self):
         ids = self.tokenizer.encode("A test")
-        print("shape of the logits:", self.net(ids).shape)
+        logits = self.net(ids)
+        print("shape of the logits:", logits.shape)
+        print("next:", int(np.from_dlpack(logits)[0, -1].argmax()))
 
     def write(self, temperature):
         generator = TextGenerator(
