@@ -103,31 +103,38 @@ class Answers:
 
 
 def _error(error: dict[str, Any]) -> dict[str, Any]:
-    """An exception as it came from the worker, fit to be shown."""
+    """An exception as it came from the worker, fit to be shown: see ``describe.py``."""
     texts = {name: _text(error.get(name)) for name in ("type", "message", "name")}
     flags = {name: error.get(name) is True for name in ("unusable", "todo")}
-    frames, shapes = error.get("frames"), error.get("shapes")
+    tables = {name: _texts(error.get(name)) for name in ("shapes", "facts")}
+    frames = error.get("frames")
     found = map(_frame, frames if isinstance(frames, list) else [])
-    sizes = shapes.items() if isinstance(shapes, dict) else []
     return {
         **texts,
         **flags,
+        **tables,
         "frames": [frame for frame in found if frame],
-        "shapes": {_text(name): _text(shape) for name, shape in sizes},
+        "definition": _frame(error.get("definition")),
     }
 
 
 def _text(value: object) -> str:
     """Lines without control characters; nothing for what is no text."""
-    lines = value[:LONG].split("\n") if isinstance(value, str) else []
-    return "\n".join(map(_plain, lines))
+    text = value[:LONG] if isinstance(value, str) else ""
+    return "\n".join(map(_printable, text.split("\n")))
+
+
+def _texts(value: object) -> dict[str, str]:
+    found = value.items() if isinstance(value, dict) else []
+    return {_text(name): _text(text) for name, text in found}
 
 
 def _frame(frame: object) -> list[Any]:
     """Path, line, function, code; nothing for what is no frame."""
     match frame:
         case [str(path), int(line), str(function), str(code)] if path.isprintable():
-            return [path, line, _text(function), _plain(code)]
+            lines = map(_plain, code[:LONG].split("\n"))
+            return [path, line, _text(function), "\n".join(lines)]
     return []
 
 
@@ -418,9 +425,15 @@ class _Printed:
 
 
 def _plain(line: str) -> str:
+    """Without control characters, and not long."""
+    return _printable(line)[:SHOWN_WIDTH]
+
+
+def _printable(line: str) -> str:
     """Without control characters: what is printed must not draw over the report."""
-    printable = (c if c.isprintable() or c == "\t" else "\ufffd" for c in line)
-    return "".join(printable)[:SHOWN_WIDTH]
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in line)
 
 
 def environment() -> dict[str, str]:
