@@ -212,7 +212,8 @@ def print_line(line: Line, console: Console) -> None:
     if line.place:
         console.print(Text("    ").append_text(link(line.place)), soft_wrap=True)
         for row in line.place.code.splitlines() if "\n" in line.place.code else ():
-            console.print(Text(f"      | {row}", style="dim"), soft_wrap=True)
+            shown = f"      | {row}"[:WIDTH]
+            console.print(Text(shown, style="dim"), soft_wrap=True)
 
 
 def _short(name: str) -> str:

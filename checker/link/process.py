@@ -106,16 +106,21 @@ def _error(error: dict[str, Any]) -> dict[str, Any]:
     """An exception as it came from the worker, fit to be shown: see ``describe.py``."""
     texts = {name: _text(error.get(name)) for name in ("type", "message", "name")}
     flags = {name: error.get(name) is True for name in ("unusable", "todo")}
-    tables = {name: _texts(error.get(name)) for name in ("shapes", "facts")}
     frames = error.get("frames")
     found = map(_frame, frames if isinstance(frames, list) else [])
     return {
         **texts,
         **flags,
-        **tables,
         "frames": [frame for frame in found if frame],
         "definition": _frame(error.get("definition")),
+        "shapes": _texts(error.get("shapes")),
+        "facts": _texts(error.get("facts")),
     }
+
+
+def _texts(found: object) -> dict[str, str]:
+    items = found.items() if isinstance(found, dict) else []
+    return {_text(name): _text(text) for name, text in items}
 
 
 def _text(value: object) -> str:
@@ -124,17 +129,11 @@ def _text(value: object) -> str:
     return "\n".join(map(_printable, text.split("\n")))
 
 
-def _texts(value: object) -> dict[str, str]:
-    found = value.items() if isinstance(value, dict) else []
-    return {_text(name): _text(text) for name, text in found}
-
-
 def _frame(frame: object) -> list[Any]:
     """Path, line, function, code; nothing for what is no frame."""
     match frame:
         case [str(path), int(line), str(function), str(code)] if path.isprintable():
-            lines = map(_plain, code[:LONG].split("\n"))
-            return [path, line, _text(function), "\n".join(lines)]
+            return [path, line, _text(function), _text(code)]
     return []
 
 

@@ -49,7 +49,8 @@ def attribute(owner: object, path: str) -> Any:
         except AttributeError:
             if hasattr(type(owner), name):
                 raise  # it is there, a property, and what it does has gone wrong
-            own = [n for n in {**vars(type(owner)), **vars(owner)} if n[:2] != "__"]
+            there = {**vars(type(owner)), **getattr(owner, "__dict__", {})}
+            own = [n for n in there if n[:2] != "__"]
             raise Unusable(_lacks(kind, name, own)) from None
         except (IndexError, TypeError):
             raise Unusable(f"{kind} has no element {name}") from None

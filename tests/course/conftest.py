@@ -20,10 +20,14 @@ from checker.course import puzzles
 
 WHOLE_FILE = "\npytestmark = pytest.mark.max\n"
 STEPS = {ALL, *(puzzle.step for puzzle in puzzles())}
-STARTING = {"watch", "doctor", "finale", "grade"}
-"""Commands that start MAX, with others of their kind: ``solution`` may."""
+STARTING = {"doctor", "finale", "grade"}
+"""Commands that start MAX, as ``watch`` and ``solution`` do with a step."""
 
-NAMES = re.compile(r"checker\.(worker|interpreter)|\bmax\.|demo\.py|run_autograder")
+CODE = re.compile(
+    r"(^|;)\s*(from|import) max\b|\bchecker\.(worker\.main|interpreter)\b",
+    re.MULTILINE,
+)
+"""What starts MAX in a program: after ``-c``, after ``-m``, or in a file."""
 COMMAND = re.compile(r"-m checker (.*)", re.DOTALL)
 
 started: list[str] = []
@@ -32,32 +36,33 @@ KNOWN = pytest.StashKey[bool]()
 """Whether an earlier test had imported MAX."""
 
 
-def starts_max(command: str) -> bool:
-    """Whether a command line starts MAX, in its own process or in a worker's."""
-    if NAMES.search(command):
+def starts_max(words: list[str], folder: Path) -> bool:
+    """Whether a command run in ``folder`` starts MAX, itself or in a worker."""
+    files = [folder / word for word in words if word.endswith((".py", "_autograder"))]
+    programs = [file.read_text("utf-8") for file in files if file.is_file()]
+    if any(CODE.search(text) for text in (*words, *programs)):
         return True
-    found = COMMAND.search(command)
-    words = found[1].split() if found else []
+    found = COMMAND.search(" ".join([*words, *programs]))
+    return bool(found) and checks(found[1].split())
+
+
+def checks(words: list[str]) -> bool:
+    """Whether ``python -m checker`` with these words starts a worker."""
     if not words or {"-h", "--help"} & set(words):
         return False
-    if words[0] in COMMANDS:
-        checks = words[0] == "solution" and "--spoil" not in words
-        return checks or words[0] in STARTING
-    return bool(STEPS & set(words))
-
-
-def spelt(command: Any) -> str:
-    """What ``Popen`` is given, as a line."""
-    words = [command] if isinstance(command, str | bytes | os.PathLike) else command
-    return " ".join(map(os.fsdecode, words))
+    if words[0] in ("watch", "solution") and "--spoil" not in words:
+        return all(word in STEPS or word.startswith("-") for word in words[1:])
+    return words[0] in STARTING if words[0] in COMMANDS else bool(STEPS & set(words))
 
 
 open_process, import_module = subprocess.Popen.__init__, builtins.__import__
 
 
 def opening(self: Any, args: Any, *more: Any, **options: Any) -> None:
-    if starts_max(line := spelt(args)):
-        started.append(line)
+    one = isinstance(args, str | bytes | os.PathLike)
+    words = list(map(os.fsdecode, [args] if one else args))
+    if starts_max(words, Path(options.get("cwd") or ".")):
+        started.append(" ".join(words))
     open_process(self, args, *more, **options)
 
 

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from checker.link import wire
-from checker.link.process import LOAD, LONG, SHOWN_WIDTH, Answers
+from checker.link.process import LOAD, LONG, Answers
 from checker.worker.describe import describe
 from tests.course.invented import any_array, any_message
 
@@ -165,7 +165,7 @@ def test_long_texts_are_cut() -> None:
     sent = {"message": "x" * 10**6, "frames": [[*FRAME[:3], "y" * 10**6]]}
     _, error = taking({"begin": LOAD}, {"at": LOAD, "error": sent}).results[LOAD]
     assert len(error["message"]) == LONG
-    assert len(error["frames"][0][3]) == SHOWN_WIDTH
+    assert len(error["frames"][0][3]) == LONG
 
 
 def test_places_are_lines_and_code() -> None:
