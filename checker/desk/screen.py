@@ -177,13 +177,13 @@ def title(report: Report) -> str:
 
 
 def link(place: Place) -> Text:
-    """``file:line``, and the code there; a terminal lets one click it."""
+    """``file:line``, and the line of code there; a terminal lets one click it."""
     address = (
         f"file://{socket.gethostname()}{quote(os.fsencode(Path(place.path).resolve()))}"
     )
     text = Text(str(place), style=Style(link=address))
     room = WIDTH - 8 - len(text)
-    if not place.code or room <= 20:
+    if not place.code or "\n" in place.code or room <= 20:
         return text
     code = place.code if len(place.code) <= room else f"{place.code[: room - 1]}…"
     return text.append(f"  {code}", "dim")
@@ -211,6 +211,9 @@ def print_line(line: Line, console: Console) -> None:
             console.print(Text(f"    {row}"), soft_wrap=True)
     if line.place:
         console.print(Text("    ").append_text(link(line.place)), soft_wrap=True)
+        for row in line.place.code.splitlines() if "\n" in line.place.code else ():
+            shown = f"      | {row}"[:WIDTH]
+            console.print(Text(shown, style="dim"), soft_wrap=True)
 
 
 def _short(name: str) -> str:

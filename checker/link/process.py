@@ -103,7 +103,7 @@ class Answers:
 
 
 def _error(error: dict[str, Any]) -> dict[str, Any]:
-    """An exception as it came from the worker, fit to be shown."""
+    """An exception as it came from the worker, fit to be shown: see ``describe.py``."""
     texts = {name: _text(error.get(name)) for name in ("type", "message", "name")}
     flags = {name: error.get(name) is True for name in ("unusable", "todo")}
     frames = error.get("frames")
@@ -125,8 +125,8 @@ def _texts(found: object) -> dict[str, str]:
 
 def _text(value: object) -> str:
     """Lines without control characters; nothing for what is no text."""
-    lines = value[:LONG].split("\n") if isinstance(value, str) else []
-    return "\n".join(map(_plain, lines))
+    text = value[:LONG] if isinstance(value, str) else ""
+    return "\n".join(map(_printable, text.split("\n")))
 
 
 def _frame(frame: object) -> list[Any]:
@@ -424,9 +424,15 @@ class _Printed:
 
 
 def _plain(line: str) -> str:
+    """Without control characters, and not long."""
+    return _printable(line)[:SHOWN_WIDTH]
+
+
+def _printable(line: str) -> str:
     """Without control characters: what is printed must not draw over the report."""
-    printable = (c if c.isprintable() or c == "\t" else "\ufffd" for c in line)
-    return "".join(printable)[:SHOWN_WIDTH]
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in line)
 
 
 def environment() -> dict[str, str]:

@@ -49,8 +49,7 @@ def any_message(choose: random.Random) -> Any:
     if kind == 3:
         return {"at": at, "value": anything(choose)}
     if kind == 4:
-        names = ("type", "message", "frames", "shapes", "name", "todo", "unusable")
-        return {"at": at, "error": {name: anything(choose, 2) for name in names}}
+        return {"at": at, "error": {name: anything(choose, 2) for name in error()}}
     if kind == 5:
         return {"at": LOAD, "value": {"f": anything(choose)}}
     if kind == 6:
@@ -62,8 +61,9 @@ def error(
     kind: str = "ValueError", message: str = "odd", **more: Any
 ) -> dict[str, Any]:
     """An exception as ``Answers`` keeps it."""
-    blank = {"name": "", "unusable": False, "todo": False, "frames": [], "shapes": {}}
-    return {"type": kind, "message": message, **blank, **more}
+    flags = {"unusable": False, "todo": False}
+    blank = {"name": "", "frames": [], "definition": [], "shapes": {}, "facts": {}}
+    return {"type": kind, "message": message, **flags, **blank, **more}
 
 
 def answers(table: Table, *results: tuple[str, Any] | None, **more: Any) -> Answers:

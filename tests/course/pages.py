@@ -38,8 +38,9 @@ class Page:
         return [*shell, *indented, *(" ".join(span.split()) for span in spans)]
 
     def links(self) -> list[str]:
-        """Relative links, of pictures too."""
-        return re.findall(r"\]\((?!https?:)([^)#]+)\)", self.text)
+        """Relative links, of pictures too; code that looks like one is none."""
+        prose = re.sub(r"`[^`\n]*`", "", self.text)
+        return re.findall(r"\]\((?!https?:)([^)#]+)\)", prose)
 
     def paths(self) -> set[str]:
         """Files and folders of the course that code names."""

@@ -14,6 +14,8 @@ import pytest
 
 from checker.course import ROOT, puzzles
 
+pytestmark = pytest.mark.max
+
 QUICKLY = ("--no-compile", "--json")
 
 STAND_IN = '''

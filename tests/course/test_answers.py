@@ -5,7 +5,8 @@ import random
 import pytest
 
 from checker.link import wire
-from checker.link.process import LOAD, LONG, SHOWN_WIDTH, Answers
+from checker.link.process import LOAD, LONG, Answers
+from checker.worker.describe import describe
 from tests.course.invented import any_array, any_message
 
 BEGUN = ({"begin": LOAD}, {"at": LOAD, "value": {"f": [3, "x = 1"]}}, {"begin": 0})
@@ -121,6 +122,8 @@ def test_an_exception_is_data_of_known_form() -> None:
         "todo": 1,
         "frames": [FRAME, ["\x00", 3, "f", "x"], [1, 2, 3, 4], "abcd", None, FRAME[:3]],
         "shapes": {"x\x1b": "[2\x1b, 3]", "y": 3},
+        "facts": {"expression": "x\x1b + 1", "layer": None},
+        "definition": ["/a/mlp.py", 1, "f", "def f():\n  \x1bpass"],
         "more": "left out",
     }
     _, error = taking({"begin": LOAD}, {"at": LOAD, "error": sent}).results[LOAD]
@@ -132,24 +135,37 @@ def test_an_exception_is_data_of_known_form() -> None:
         "todo": False,
         "frames": [FRAME],
         "shapes": {"x\ufffd": "[2\ufffd, 3]", "y": ""},
+        "facts": {"expression": "x\ufffd + 1", "layer": ""},
+        "definition": ["/a/mlp.py", 1, "f", "def f():\n  \ufffdpass"],
     }
 
 
 def test_an_exception_of_nothing_is_one_without_words() -> None:
     """All fields are there."""
     _, error = taking({"begin": LOAD}, {"at": LOAD, "error": {}}).results[LOAD]
-    assert error.pop("frames") == [] and error.pop("shapes") == {}
+    assert error.pop("frames") == [] and error.pop("definition") == []
+    assert error.pop("shapes") == {} and error.pop("facts") == {}
     assert error == {
         "type": "", "message": "", "name": "", "unusable": False, "todo": False
     }  # fmt: skip
+
+
+def test_all_that_the_worker_tells_of_an_exception_is_taken() -> None:
+    """Field by field, as it was sent."""
+    try:
+        raise ValueError("odd")
+    except ValueError as problem:
+        sent = describe(problem, {})
+    message = wire.decode(wire.encode({"at": LOAD, "error": sent}))
+    assert taking({"begin": LOAD}, message).results[LOAD] == ("error", sent)
 
 
 def test_long_texts_are_cut() -> None:
     """A message of 60 MB is not carried along."""
     sent = {"message": "x" * 10**6, "frames": [[*FRAME[:3], "y" * 10**6]]}
     _, error = taking({"begin": LOAD}, {"at": LOAD, "error": sent}).results[LOAD]
-    assert len(error["message"]) == SHOWN_WIDTH < LONG
-    assert len(error["frames"][0][3]) == SHOWN_WIDTH
+    assert len(error["message"]) == LONG
+    assert len(error["frames"][0][3]) == LONG
 
 
 def test_places_are_lines_and_code() -> None:

@@ -12,6 +12,8 @@ import pytest
 from models.checkpoint import DEFAULT
 from models.screen import count, device, parser
 
+pytestmark = pytest.mark.max
+
 ROOT = Path(__file__).resolve().parents[2]
 
 # The demo as it stands, but for the compiler, which would take a minute.

@@ -13,6 +13,8 @@ from learner import Course
 from checker.course import ROOT
 from checker.desk import doctor
 
+pytestmark = pytest.mark.max
+
 ELSEWHERE = "http://127.0.0.1:9"  # nobody answers there, at once
 
 

@@ -113,6 +113,7 @@ def test_uv_installs_what_learners_need(copy: Path) -> None:
     assert locked["default-groups"] == []
 
 
+@pytest.mark.max
 def test_first_step_runs_in_the_copy(copy: Path) -> None:
     """The first command of the README answers: nothing is solved yet."""
     found = run(copy, "s01")

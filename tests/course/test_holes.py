@@ -124,6 +124,7 @@ def puzzles(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleT
         sys.modules.pop(name, None)
 
 
+@pytest.mark.max
 @pytest.mark.parametrize("name", NAMES)
 def test_puzzles_import(
     name: str, puzzles: Callable[[str], ModuleType], capfd: pytest.CaptureFixture[str]
@@ -207,6 +208,7 @@ def raising() -> list[tuple[str, str]]:
     return [(n, hole.name) for n in NAMES if n != "config" for hole in hints(n)]
 
 
+@pytest.mark.max
 @pytest.mark.parametrize(("name", "hole"), raising())
 def test_open_holes_raise(
     name: str, hole: str, puzzles: Callable[[str], ModuleType]

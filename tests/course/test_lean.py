@@ -19,6 +19,8 @@ from max.nn.module_v3 import Linear, Module
 from checker.interpreter import interpreting
 from models.lean import Lean, lean
 
+pytestmark = pytest.mark.max
+
 WEIGHT = np.arange(6, dtype=np.float32).reshape(2, 3)  # [out, in]
 BIAS = np.array([10, 20], np.float32)
 X = np.array([[[1, 2, 3], [-1, 0, 1]]], np.float32)

@@ -18,6 +18,7 @@ def course(tmp_path: Path) -> Course:
     return Course(tmp_path / "course")
 
 
+@pytest.mark.max
 def test_a_step_that_passes_is_listed_and_one_that_fails_again_is_pending(
     course: Course,
 ) -> None:
@@ -35,6 +36,7 @@ def test_a_step_that_passes_is_listed_and_one_that_fails_again_is_pending(
     assert "✗ s01   config" in listed and f"0 of {len(puzzles())}" in listed
 
 
+@pytest.mark.max
 def test_json_and_all_are_remembered_another_folder_is_not(course: Course) -> None:
     """``--json`` counts as a check; ``--dir solutions`` is not the learner's work."""
     course.checker("s01", "--dir", "solutions")
@@ -105,7 +107,7 @@ def test_a_folder_that_cannot_be_written_is_no_error(
 def test_pending_goes_on_from_a_step_and_round() -> None:
     """The next step after this one that has not passed; before it, if none is after."""
     ordered = puzzles()
-    now = state.State(steps={p.step: state.Step(passed="yes") for p in ordered})
+    now = state.State(steps={p.step: state.StepState(passed="yes") for p in ordered})
     assert progress.pending(now) is None
     now.steps[ordered[1].step].passed = ""
     assert progress.pending(now, ordered[-1]) == ordered[1]

@@ -25,6 +25,7 @@ def of(pages: list[Page]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("page", pages, ids=lambda page: page.name)
 
 
+@pytest.mark.max
 def test_screens_are_recorded() -> None:
     """`python -m tests.course.record_readme` would change nothing."""
     text = README.read_text(encoding="utf-8")

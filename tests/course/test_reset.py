@@ -65,6 +65,7 @@ def test_without_a_terminal_it_wants_to_be_told(course: Course) -> None:
     assert course.puzzle("mlp").read_text() == "mine\n"
 
 
+@pytest.mark.max
 def test_a_step_that_was_reset_is_pending(course: Course) -> None:
     """It is no longer listed as passed; the hints that were used stay counted."""
     course.checker("hint", "s01")
@@ -93,17 +94,18 @@ def test_it_asks_first(course: Course, screen: Screen) -> None:
     course.puzzle("mlp").write_text("mine\n")
     command = f"{sys.executable} -m checker reset s04"
     screen.type(command)
-    screen.wait(r"Put puzzles/mlp\.py back .* \[y/N\]")
+    screen.wait(r"Reset puzzles/mlp\.py\? .* \[y/N\]")
     screen.press("Enter")
     screen.wait("nothing was changed")
     assert course.puzzle("mlp").read_text() == "mine\n"
     screen.type(command)
-    screen.wait(r"back[\s\S]*back .* \[y/N\]")
+    screen.wait(r"Reset[\s\S]*Reset .* \[y/N\]")
     screen.type("y")
-    screen.wait("your file is now puzzles/mlp.py.bak")
+    screen.wait("your version is in puzzles/mlp.py.bak")
     assert course.puzzle("mlp").read_text() == holes.puzzle("mlp")
 
 
+@pytest.mark.max
 def test_the_solution_waits_until_the_step_passes(course: Course) -> None:
     """Before: the way to a hint. With --spoil: a diff. After: equal, or a diff."""
     done = course.checker("solution", "s01")

@@ -297,6 +297,13 @@ def test_code_beside_a_place_fits_the_line(length: int) -> None:
         assert text == str(place)
 
 
+def test_two_lines_of_code_are_shown_below_their_place() -> None:
+    """Where indentation is at fault, one is compared with the other."""
+    place = Place("a.py", 4, "if x:\ny = 1")
+    rows = shown(report(line("a", "error", "not valid Python", place=place)))
+    assert rows[-3:] == ["    a.py:4", "      | if x:", "      | y = 1"]
+
+
 def test_code_is_shown_as_it_is_written() -> None:
     """Spaces inside texts included."""
     assert link(Place("a.py", 1, "x = 'a  b'")).plain == "a.py:1  x = 'a  b'"

@@ -16,6 +16,8 @@ from checker.interpreter import interpreting
 from models.checkpoint import expected
 from models.lean import Lean, lean
 
+pytestmark = pytest.mark.max
+
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = sorted(path.stem for path in (ROOT / "solutions").glob("*.py"))
 

@@ -20,6 +20,8 @@ from checker.verdict.examiner import Examiner
 from checker.verdict.report import Report
 from tests.course.submission_files import Submission, submissions
 
+pytestmark = pytest.mark.max
+
 SECONDS = 60.0  # what a report may take, whatever the file does
 IMPATIENT = Limits(probe=3.0, step=6.0)
 COMBINATIONS = 12
