@@ -381,11 +381,11 @@ TABLE = Table(
         Check(
             PARTS, "parts", expect=layout, where="GPTModel.__init__",
             mistakes=(
-                *WANTED,
                 *flaws(layout, *LAID_OUT),
                 Mistake("list-in-sequential", "Sequential takes the blocks one by one: "
                         "unpack the list with *.",
                         proves=lambda got: got["number of blocks"] == "list"),
+                *WANTED,
             ),
         ),
         Check(
@@ -405,7 +405,6 @@ TABLE = Table(
         Check(
             ENDS, "ends", expect=ending, where="MaxGPT2Model.__init__",
             mistakes=(
-                *WANTED,
                 *flaws(
                     ending,
                     ("head-with-bias", "lm_head has a bias; GPT-2's has none.",
@@ -413,6 +412,7 @@ TABLE = Table(
                     ("head-sizes-swapped", "lm_head's sizes are swapped: it goes from "
                      "n_embd features to vocab_size scores.", dict(head=(C, V))),
                 ),
+                *WANTED,
             ),
         ),
         MODEL.calls(*flaws(scores, *SCORING), *rows.NOT_A_TENSOR, needs=(HIDDEN, ENDS)),
