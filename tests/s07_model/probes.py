@@ -96,7 +96,8 @@ def filled(made: Any, w: Weights) -> Any:
 
 
 def new_transformer(model: Learner, sizes: Sizes) -> Any:
-    return model.GPTModel(config(**sizes))
+    """Three blocks take long to make: what ``parts`` has looked at can be filled."""
+    return model.kept.pop("new", None) or model.GPTModel(config(**sizes))
 
 
 def new_model(model: Learner, sizes: Sizes) -> Any:
@@ -118,6 +119,7 @@ def parts(model: Learner) -> dict[str, Any]:
     strange = [type(each).__name__ for each in inside if not isinstance(each, Module)]
     names = () if strange else getattr(made, "parameters", ())
     norm = getattr(inside[0], "ln_1", None) if inside else None
+    model.kept["new"] = made
     return {
         **{path: shape_of(attribute(made, path)) for path in TABLES},
         "number of blocks": strange[0] if strange else len(inside),
