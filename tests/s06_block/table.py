@@ -227,8 +227,8 @@ SIZED = (
      "n_inner of the configuration.", dict(inner=4 * C)),
     ("n_inner-not-used", "The MLP's intermediate size is n_embd here; it should be "
      "n_inner of the configuration.", dict(inner=C)),
-    ("n_inner-multiplied", "The MLP's intermediate size is 4 * n_inner here; n_inner is "
-     "the size itself.", dict(inner=4 * INNER)),
+    ("n_inner-multiplied", "The MLP's intermediate size is 4 * n_inner here; n_inner "
+     "is the size itself.", dict(inner=4 * INNER)),
     ("sizes-hard-coded", "The parts have GPT-2 small's sizes, 768 and 3072, whatever "
      "the configuration is.", dict(norm=768, inner=3072)),
     ("norms-hard-coded", "The norms have GPT-2 small's size, 768, whatever the "
@@ -251,8 +251,9 @@ TABLE = Table(
     checks=(
         BLOCK.structure(
             *flaws(layout, *SIZED),
-            *refusals(("part-missing", "The parts are ln_1, attn, ln_2 and mlp, as in "
-                       "Hugging Face's checkpoints.", r"has no `(ln_1|ln_2|attn|mlp)`")),
+            *refusals(("part-missing", "The parts are ln_1, attn, ln_2 and mlp, as "
+                       "in Hugging Face's checkpoints.",
+                       r"has no `(ln_1|ln_2|attn|mlp)`")),
         ),
         Check(
             "ln_1 and ln_2 are two layer norms", "are_two_norms",

@@ -187,11 +187,12 @@ TABLE = Table(
         row(
             RUNS, "to_the_end",
             Mistake("argv-ignored", "The arguments are read from the command line, not "
-                    "from argv: pass argv on to parse_args.", gives=lambda: [[HUB_SIZES], [SIZES]],
-                    probe="argv_and_sys_argv"),
+                    "from argv: pass argv on to parse_args.", probe="argv_and_sys_argv",
+                    gives=lambda: [[HUB_SIZES], [SIZES]]),
             proven("flag-missing", "One of the flags --model, --max-new-tokens and "
                    "--seed is not known.",
-                   lambda got: got["returned"] == "SystemExit(2)" and "unrecognized arguments" in got["said"]),
+                   lambda got: got["returned"] == "SystemExit(2)"
+                   and "unrecognized arguments" in got["said"]),
             ends("returns-none", "main returns nothing: 0 says that all went well.",
                  None),
             ends("exits", "main ends the program; it should return its exit status.",

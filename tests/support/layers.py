@@ -8,8 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from checker.worker.probe import Learner, array, attribute, fill, tensor, traced
 from tests.support.data import Array, Sizes, Weights, noise
 
@@ -70,19 +68,25 @@ class Layer:
         return {**found, "is a Module": isinstance(made, Module), "parameters": names}
 
     def calls(self, learner: Learner) -> Array:
-        return self._called(learner)[0]
+        return self._once(learner)[0]
 
     def input_afterwards(self, learner: Learner) -> Array:
-        return self._called(learner)[1]
+        return self._once(learner)[1]
 
-    def _called(self, learner: Learner) -> tuple[Array, Array, Any]:
-        """The answer, the input afterwards and the module; once for all probes of a
-        request."""
-        kept = learner.kept.get(self.name)
-        if kept is None:
-            made, x = self.made(learner), tensor(self.x(self.sizes))
-            kept = self.answer(made, x), array(x), made
-            learner.kept[self.name] = kept
+    def later_changed(self, learner: Learner) -> dict[str, Array]:
+        """The answers before and after tokens were changed."""
+        after = self._once(learner, "changed")[0]
+        return {"before": self.calls(learner), "after": after}
+
+    def _once(self, learner: Learner, which: str = "") -> tuple[Array, Array, Any]:
+        """An answer, the input afterwards and the module; once per request, because
+        several probes need them."""
+        key = f"{self.name} {which}"
+        if key not in learner.kept:
+            x = self.x(self.sizes)
+            made, given = self.made(learner), tensor(changed(x) if which else x)
+            learner.kept[key] = self.answer(made, given), array(given), made
+        kept: tuple[Array, Array, Any] = learner.kept[key]
         return kept
 
     def at_other_sizes(self, learner: Learner) -> Array:
@@ -90,12 +94,11 @@ class Layer:
         return self.answer(made, tensor(self.x(self.others)))
 
     def called_before(self, learner: Learner) -> dict[str, Array]:
-        """The answers to another input of a module called before and of a new one."""
-        other = self.x(self.sizes)[::-1, 1:]
-        before = self._called(learner)[2]
+        """Further answers of a module that was called."""
+        _, _, made = self._once(learner)
         return {
-            "second": self.answer(before, tensor(other)),
-            "first": self.answer(self.made(learner), tensor(other)),
+            name: self.answer(made, tensor(x))
+            for name, x in second_calls(self.x(self.sizes)).items()
         }
 
     def called_anew(self, learner: Learner) -> dict[str, Array]:
@@ -104,29 +107,27 @@ class Layer:
         return {"one": self.calls(learner), "other": other}
 
     def rows_apart(self, learner: Learner) -> dict[str, Array]:
-        """A batch, and its rows one by one, each by a new module."""
-        x = self.x(self.sizes)
-        rows = [self.answer(self.made(learner), tensor(row[None])) for row in x]
-        return {"together": self.calls(learner), "apart": np.concatenate(rows)}
-
-    def later_changed(self, learner: Learner) -> dict[str, Array]:
-        """The answers before and after the tokens from ``CUT`` on were changed."""
-        changed = self.x(self.sizes)
-        changed[:, CUT:] = changed[:, CUT:][::-1]  # other rows' tokens
-        after = self.answer(self.made(learner), tensor(changed))
-        return {"before": self.calls(learner), "after": after}
-
-    def token_changed(self, learner: Learner) -> dict[str, Array]:
-        """The answers before and after one token, [1, 3], was changed."""
-        changed = self.x(self.sizes)
-        changed[1, 3] = 5 * changed[1, 3] + 1
-        after = self.answer(self.made(learner), tensor(changed))
-        return {"before": self.calls(learner), "after": after}
+        """A batch, its second row alone, and the batch with another second row."""
+        alone = self.answer(self.made(learner), tensor(self.x(self.sizes)[1:]))
+        other = self._once(learner, "changed")[0]
+        return {"together": self.calls(learner), "alone": alone, "other": other}
 
     def traced(self, learner: Learner) -> Array:
         """Run as one graph with any batch size and number of tokens."""
         made, x = self.made(learner), self.x(self.sizes)
         return traced(made, made, ("batch", "seqlen", *self.symbolic), x)
+
+
+def changed(x: Array) -> Array:
+    """The second row's tokens from ``CUT`` on replaced by those of the first row."""
+    x = x.copy()
+    x[1, CUT:] = x[0, CUT:]
+    return x
+
+
+def second_calls(x: Array) -> dict[str, Array]:
+    """Inputs for a module that was called with ``x``: other tokens, fewer tokens."""
+    return {"other tokens": changed(x), "fewer tokens": x[:, 1:]}
 
 
 def size_of(parameter: Any) -> Any:

@@ -14,7 +14,7 @@ import numpy as np
 from checker.table import Check, Flaw, Mistake, refusals
 from checker.verdict.compare import same
 from tests.support.data import Array, Sizes, Weights
-from tests.support.layers import CUT, Layer
+from tests.support.layers import CUT, Layer, second_calls
 
 NOTHING_RETURNED = Mistake(
     "nothing-returned",
@@ -33,13 +33,13 @@ NEW_LAYERS = Mistake(
 
 def name_missing(*names: str) -> tuple[Mistake, ...]:
     """The mistake of a file without one of its public names."""
-    return tuple(
-        Mistake(
+    told = " or ".join(f"`{name}`" for name in names)
+    return refusals(
+        (
             "name-missing",
-            f"The file does not define `{name}`, which other files import.",
-            refused=rf"^\w+\.py has no `{name}`",
+            f"The file does not define {told}, which other files import.",
+            rf"^\w+\.py has no `({'|'.join(names)})`",
         )
-        for name in names
     )
 
 
@@ -94,6 +94,11 @@ class Rows:
         sizes = sizes or self.layer.sizes
         return self.oracle(self.layer.x(sizes), self.layer.weights(sizes), sizes)
 
+    def _second_answers(self) -> dict[str, Array]:
+        sizes = self.layer.sizes
+        w, calls = self.layer.weights(sizes), second_calls(self.layer.x(sizes))
+        return {name: self.oracle(x, w, sizes) for name, x in calls.items()}
+
     def structure(
         self, *mistakes: Mistake, starts: dict[str, object] | None = None
     ) -> Check:
@@ -131,24 +136,25 @@ class Rows:
         Tokens are either mixed with those before them (``causal``) or kept apart.
         """
         right = {"expect": self.right, "tolerance": self.tolerance}
-        at_others = {**right, "expect": lambda: self.right(self.layer.others)}
-        as_it_was = {"expect": lambda: self.layer.x(self.layer.sizes), "tolerance": 0.0}
-        rows = (
-            (f"works at other sizes: {others}", "at_other_sizes", at_others),
-            ("answers every call like a first one: nothing is kept between calls",
-             "called_before", {"accept": nothing_kept}),
-            ("hides the future: a later token changes nothing before it",
-             "later_changed", {"accept": nothing_before_moves})
+        tokens, judged = (
+            ("hides the future: a later token changes nothing before it", future_hidden)
             if causal
-            else ("treats each token by itself", "token_changed",
-                  {"accept": one_token_moves}),
+            else ("treats each token by itself", tokens_apart)
+        )
+        rows = (
+            (f"works at other sizes: {others}", "at_other_sizes",
+             {**right, "expect": lambda: self.right(self.layer.others)}),
+            ("answers every call like a first one: nothing is kept between calls",
+             "called_before", {**right, "expect": self._second_answers}),
+            (tokens, "later_changed", {"accept": judged}),
             ("keeps the rows of a batch apart", "rows_apart", {"accept": rows_apart}),
-            ("leaves its input unchanged", "input_afterwards", as_it_was),
+            ("leaves its input unchanged", "input_afterwards",
+             {"expect": lambda: self.layer.x(self.layer.sizes), "tolerance": 0.0}),
             ("can be traced with any batch size and number of tokens", "traced", right),
         )  # fmt: skip
         return tuple(
-            self._row(name, f"layer.{probe}", needs=(self.does,), **judged)
-            for name, probe, judged in rows
+            self._row(name, f"layer.{probe}", needs=(self.does,), **more)
+            for name, probe, more in rows
         )
 
     def compiled(self) -> Check:
@@ -170,31 +176,27 @@ def moved(one: Array, other: Array) -> float:
     return float(far) if np.isfinite(far) else float("inf")
 
 
-def nothing_kept(got: dict[str, Array]) -> str | None:
-    if (far := moved(got["first"], got["second"])) > 1e-4:
-        return f"a module called before and a new one differ by {far:.3g}"
-    return None
-
-
 def rows_apart(got: dict[str, Array]) -> str | None:
-    if (far := moved(got["together"], got["apart"])) > 1e-4:
+    together = got["together"]
+    if (far := moved(together[1:], got["alone"])) > 1e-4:
         return f"a row alone and the same row in a batch differ by {far:.3g}"
+    if (far := moved(together[0], got["other"][0])) > 1e-4:
+        return f"row 1 was changed, and row 0 moved by {far:.3g}"
     return None
 
 
-def nothing_before_moves(got: dict[str, Array]) -> str | None:
-    if (far := moved(got["before"][:, :CUT], got["after"][:, :CUT])) > 1e-5:
-        return (
-            f"tokens {CUT} and later were changed, and those before moved by {far:.3g}"
-        )
+def future_hidden(got: dict[str, Array]) -> str | None:
+    if (far := moved(got["before"][1, :CUT], got["after"][1, :CUT])) > 1e-5:
+        return f"tokens from {CUT} on were changed, and those before moved by {far:.3g}"
     return None
 
 
-def one_token_moves(got: dict[str, Array]) -> str | None:
-    others = np.ones(got["before"].shape[:2], bool)
-    others[1, 3] = False
-    if (far := moved(got["before"][others], got["after"][others])) > 1e-5:
-        return f"token [1, 3] was changed, and others moved by {far:.3g}"
+def tokens_apart(got: dict[str, Array]) -> str | None:
+    changed = (1, slice(CUT, None))
+    left, right = got["before"].copy(), got["after"].copy()
+    left[changed] = right[changed] = 0
+    if (far := moved(left, right)) > 1e-5:
+        return f"tokens [1, {CUT}:] were changed, and others moved by {far:.3g}"
     return None
 
 
