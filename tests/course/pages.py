@@ -11,6 +11,8 @@ from pathlib import Path
 SUFFIXES = ("json", "lock", "md", "png", "py", "safetensors", "sealed", "sha256")
 SUFFIXES += ("toml", "txt", "yml")
 PATH = re.compile(rf"(?=.*/|.*\.(?:{'|'.join(SUFFIXES)})$)[\w.-]+(/[\w.-]+)*/?")
+WORDS = {"signed/unsigned"}
+"""What looks like a path in what MAX says."""
 PLACEHOLDER = re.compile(r"NAME|sNN|STEP|DIR")
 
 
@@ -45,7 +47,7 @@ class Page:
     def paths(self) -> set[str]:
         """Files and folders of the course that code names."""
         words = {word for line in self.code for word in line.split()}
-        named = {word for word in words if PATH.fullmatch(word)}
+        named = {word for word in words - WORDS if PATH.fullmatch(word)}
         return {word for word in named if not PLACEHOLDER.search(word)}
 
     def tasks(self) -> set[str]:
