@@ -182,7 +182,7 @@ def link(place: Place) -> Text:
         f"file://{socket.gethostname()}{quote(os.fsencode(Path(place.path).resolve()))}"
     )
     text = Text(str(place), style=Style(link=address))
-    room = WIDTH - 8 - len(text)
+    room = WIDTH - 6 - len(text)  # indented by four, two between
     if not place.code or "\n" in place.code or room <= 20:
         return text
     code = place.code if len(place.code) <= room else f"{place.code[: room - 1]}…"

@@ -130,7 +130,7 @@ class Judge:
         """The file was stopped: at this check, or before it."""
         first = next(c for c in self.table.checks if self.result(c) is None)
         if self.answers.stopped and check is not first:
-            return self._blocked(check, "the check before to end")
+            return self._blocked(check, first.name)
         reason = f"{self.name} {self.answers.stopped or 'gave no answer'}"
         return Line(check.name, "error", said(check, None), (reason,))
 

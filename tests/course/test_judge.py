@@ -212,7 +212,7 @@ def test_checks_that_share_a_probe_are_stopped_together() -> None:
     """The first has the error, the others wait."""
     found = list(lines(None, None, None, stopped="did not finish").values())
     assert [line.status for line in found] == ["error", *["blocked"] * 3]
-    assert found[3].needs == "the check before to end"
+    assert found[3].needs == ADDS.name
     assert found[0].detail == ("adder.py did not finish",)
 
 
