@@ -1,7 +1,7 @@
 """Print the configuration of Hugging Face's GPT-2, for step 1.
 
-It comes from the hub or its cache. When neither answers in time, transformers' own
-defaults do: its GPT2Config is GPT-2 small unless told otherwise.
+It comes from the hub or the local cache. If neither answers in time, the defaults of
+transformers are printed: its GPT2Config() is GPT-2 small.
 """
 
 import os
@@ -14,18 +14,18 @@ from models.checkpoint import DEFAULT, hub_config
 
 STARTED = time.monotonic()
 
-# With no network there has to be an answer within 5 s of the start.
+# Without a network there should be an answer within 5 s of the start.
 PATIENCE = 3.5
 
 # The names of `GPT2Config` in config.py, and what each is.
 MEANINGS = {
     "vocab_size": "tokens in the vocabulary",
     "n_positions": "longest sequence, in tokens",
-    "n_embd": "features of a token",
+    "n_embd": "features per token",
     "n_layer": "transformer blocks",
-    "n_head": "attention heads in a block",
+    "n_head": "attention heads per block",
     "n_inner": "width of the MLP's middle layer",
-    "layer_norm_epsilon": "added to a variance before its root",
+    "layer_norm_epsilon": "added to a variance before the square root",
 }
 
 
@@ -49,12 +49,12 @@ def main() -> int:
 
     search.join(max(0.0, STARTED + PATIENCE - time.monotonic()))
     config = GPT2Config.from_json_file(found[0]) if found else GPT2Config()
-    source = DEFAULT if found else "transformers' defaults: the hub does not answer"
+    source = DEFAULT if found else "transformers' defaults (the hub does not answer)"
     print(f"GPT-2's configuration, from {source}\n")
     for name, meaning in MEANINGS.items():
         print(f"{name:>18} = {value(config, name)!s:<6} {meaning}")
     if config.n_inner is None:
-        print("\nHugging Face stores no n_inner (None) and means 4 x n_embd.")
+        print("\nHugging Face leaves n_inner out (None), which means 4 x n_embd.")
     return 0
 
 

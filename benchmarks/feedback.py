@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -23,10 +24,10 @@ import psutil
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from checker.check import Examiner  # noqa: E402  the course is found first
-from checker.table import Puzzle, puzzles  # noqa: E402
+from checker.course import Puzzle, puzzles  # noqa: E402  the course is found first
+from checker.verdict.examiner import Examiner  # noqa: E402
+from tests.course.submission_files import Submission, submissions  # noqa: E402
 
-WRONG = ROOT / "tests" / "course" / "submissions" / "wrong"
 MEGABYTE = 2**20
 
 
@@ -46,21 +47,32 @@ def run(*command: str, home: Path) -> float:
     return time.perf_counter() - began
 
 
-def wrong_folder(puzzle: Puzzle, into: Path) -> Path:
+UNEXPLAINED = "unexplained"
+"""The wrong file of each step whose answer no mistake gives."""
+
+
+def wrong_folder(puzzle: Puzzle, file: Submission, into: Path) -> Path:
     """The solutions, with this step's file replaced by a wrong one."""
-    folder = into / puzzle.step
+    folder = into / file.id
     shutil.copytree(ROOT / "solutions", folder, dirs_exist_ok=True)
-    mistaken = sorted(WRONG.glob(f"{puzzle.step}-*.py"))[0]
-    shutil.copy(mistaken, folder / puzzle.file)
+    (folder / puzzle.file).write_bytes(file.source)
     return folder
 
 
+def wrong_files(puzzle: Puzzle) -> dict[str, Submission]:
+    """One whose mistake is named, and one whose answer nothing explains."""
+    files = [each for each in submissions("wrong") if each.step == puzzle.step]
+    unexplained = next(each for each in files if each.stem == UNEXPLAINED)
+    named = next(each for each in reversed(files) if each.named != unexplained.named)
+    return {"named": named, "unexplained": unexplained}
+
+
 def warm(puzzle: Puzzle, folder: Path) -> float:
-    """Seconds from a save to the verdict, with a worker imported and waiting."""
+    """Seconds from a save to the verdict, as in `watch` after an earlier check."""
     with Examiner(folder) as examiner:
-        examiner.start()
-        assert examiner._worker is not None
-        examiner._worker.wait_until_ready()
+        examiner.renew(puzzle)
+        while not examiner.is_renewed:
+            time.sleep(0.05)
         began = time.perf_counter()
         examiner.check(puzzle)
         return time.perf_counter() - began
@@ -76,34 +88,35 @@ def largest_worker() -> float:
         return float(psutil.Process(pid).memory_info().rss) / MEGABYTE
 
 
+def rows(folders: Path, home: Path) -> dict[str, Callable[[], float]]:
+    """What is measured in each round, by its label."""
+
+    def check(step: str, folder: str) -> Callable[[], float]:
+        words = ("-m", "checker", step, "--dir", folder, "--no-compile")
+        return lambda: run(*words, home=home)
+
+    found = {"bare import": lambda: run("-c", "import max.nn.module_v3", home=home)}
+    for puzzle in puzzles():
+        found[f"{puzzle.step} right"] = check(puzzle.step, "solutions")
+        for label, file in wrong_files(puzzle).items():
+            folder = wrong_folder(puzzle, file, folders)
+            found[f"{puzzle.step} {label}"] = check(puzzle.step, str(folder))
+            found[f"{puzzle.step} {label}, warm"] = partial(warm, puzzle, folder)
+    found["all, right"] = check("all", "solutions")
+    return found
+
+
 def measure(rounds: int) -> dict[str, list[float]]:
     with tempfile.TemporaryDirectory() as scratch:
-        home, folders = Path(scratch, "home"), Path(scratch, "folders")
-        checker = ("-m", "checker")
-        rows: dict[str, Callable[[], float]] = {
-            "bare import": lambda: run("-c", "import max.nn.module_v3", home=home)
-        }
-        for puzzle in puzzles():
-            wrong = str(wrong_folder(puzzle, folders))
-            for label, folder in (("wrong", wrong), ("right", "solutions")):
-                rows[f"{puzzle.step} {label}"] = lambda s=puzzle.step, d=folder: run(  # type: ignore[misc]
-                    *checker, s, "--dir", d, "--no-compile", home=home
-                )
-            rows[f"{puzzle.step} warm, wrong"] = lambda p=puzzle, d=wrong: warm(  # type: ignore[misc]
-                p, Path(d)
-            )
-        rows["all, right"] = lambda: run(
-            *checker, "all", "--dir", "solutions", "--no-compile", home=home
-        )
-        found: dict[str, list[float]] = {name: [] for name in rows}
+        home = Path(scratch, "home")
+        measured = rows(Path(scratch, "folders"), home)
+        found: dict[str, list[float]] = {name: [] for name in measured}
         for number in range(rounds):
             print(f"round {number + 1} of {rounds}", file=sys.stderr, flush=True)
-            for name, row in rows.items():
+            for name, row in measured.items():
                 found[name].append(row())
-        found["s02 right, compiled by MAX"] = [
-            run(*checker, "s02", "--dir", "solutions", home=home)
-        ]
-        return found
+        by_max = run("-m", "checker", "s02", "--dir", "solutions", home=home)
+        return found | {"s02 right, compiled by MAX": [by_max]}
 
 
 def show(found: dict[str, list[float]]) -> None:

@@ -9,7 +9,7 @@ import json
 import zlib
 from functools import cache
 
-from checker.table import ROOT, puzzles
+from checker.course import ROOT, puzzles
 
 SEALED = ROOT / "checker" / "reference.sealed"
 

@@ -1,95 +1,83 @@
-"""The words that the tables of checks (``tests/sNN_NAME.py``) are written in.
+"""The words that the tables of checks (``tests/sNN_NAME/table.py``) are written in.
 
-A row is a sentence, a probe, an oracle and the mistakes that learners make:
+A row is a sentence, a probe, an oracle and the mistakes that learners make::
 
     Check(
         "scales the scores by 1/sqrt(head size)",
-        probe=attends,                       # runs in the worker, on the learner's file
+        "attends",                           # a function of probes.py, in the worker
         expect=attention,                    # NumPy, in the parent: what is right
-        mistakes=(
-            Mistake(
-                "scaled-by-embedding-size",
-                "This is what comes out when the scores are divided by sqrt(n_embd).",
-                gives=lambda: attention(scale=C**-0.5),
-            ),
+        mistakes=flaws(
+            attention,
+            ("not-scaled", "the scores are not scaled", dict(scale=1.0)),
         ),
         where="GPT2Attention._attn",
     )
 
-The same row is the check, the diagnosis and the checker's own mutation test.
-This module and the tables import NumPy alone: both processes read them.
+The same row is the check, the diagnosis and the checker's own mutation test. Only the
+parent process imports tables: the worker, where the learner's code runs, imports
+``probes.py`` alone, and finds no right answer there.
 """
 
-import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-
-Probe = Callable[[Any], object]
+Given = tuple[Any, ...]
+"""The arguments of a probe after the learner's module: numbers, texts, lists."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Mistake:
-    """A way to be wrong whose output is known, because it has been computed.
+    """A way to be wrong that is known for certain, in one of three ways.
 
-    ``gives`` returns what a file with this mistake answers to the check's probe, or
-    to ``probe`` where the mistake shows only elsewhere (at other sizes, say).
-    ``recognise`` judges the probe's answer by itself, where no single output is it;
-    it must be false for every right answer. ``raises`` is a regular expression for
-    "Type: message", where the mistake ends in an exception of its own. The message of
-    a ``quiet`` one is for reports to programs: on the screen the check's line says it.
+    Attributes:
+        id: in kebab case; one id means one mistake of a step.
+        message: what the learner reads.
+        gives: computed: the answer of a file with this mistake.
+        proves: proven: a judgement of the answer, true for this mistake alone and
+            false for every other answer, right or wrong.
+        refused: proven: a pattern for what a probe refused (``Unusable``), found in
+            the answer of this mistake alone.
+        probe: the answer to judge, where the check's own does not show it.
+        given: the arguments of ``probe``.
+        quiet: on the screen the check's own line says it; programs get the message.
     """
 
     id: str
     message: str
     gives: Callable[[], object] | None = None
-    probe: Probe | None = None
-    recognise: Callable[[Any], bool] | None = None
-    raises: str = ""
+    proves: Callable[[Any], bool] | None = None
+    refused: str = ""
+    probe: str = ""
+    given: Given = ()
     quiet: bool = False
 
 
-class Late(Sequence[Mistake]):
-    """Mistakes that are put together when they are first looked at.
-
-    For lists that cost time to make: most checks pass, and then nobody looks.
-    """
-
-    def __init__(self, make: Callable[[], tuple[Mistake, ...]]) -> None:
-        self._made = cache(make)
-
-    @overload
-    def __getitem__(self, at: int) -> Mistake: ...
-    @overload
-    def __getitem__(self, at: slice) -> tuple[Mistake, ...]: ...
-    def __getitem__(self, at: int | slice) -> Mistake | tuple[Mistake, ...]:
-        return self._made()[at]
-
-    def __len__(self) -> int:
-        return len(self._made())
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Check:
     """One line of the report.
 
-    ``name`` is the sentence a learner sees; ``passed`` and ``failed`` replace it where
-    the two differ, with ``{got}`` for the value. The answer to ``probe`` is right when
-    it equals ``expect()`` within ``tolerance`` (relative and absolute, arrays also in
-    shape and dtype), or, for a property, when ``accept`` finds no fault: None.
-    ``needs`` names checks without which this one means nothing. ``where`` is the
-    function to look at, as ``Class.method``.
+    The answer to ``probe`` is right when it equals ``expect()`` within ``tolerance``
+    (relative and absolute; arrays also in shape and dtype), or, for a property, when
+    ``accept`` finds no fault: None.
+
+    Attributes:
+        name: the sentence that a learner reads.
+        probe: a function of the step's ``probes.py``; "layer.calls" is an attribute.
+        given: its arguments after the learner's module.
+        expect, accept, tolerance: what is right.
+        mistakes: what is known to be wrong, from the particular to the general.
+        needs: checks without which this one means nothing.
+        where: the function to look at, as ``Class.method``.
+        passed, failed: replace ``name`` where the two differ; ``{got}`` is the value.
     """
 
     name: str
-    probe: Probe
+    probe: str
+    given: Given = ()
     expect: Callable[[], object] | None = None
     accept: Callable[[Any], str | None] | None = None
-    mistakes: Sequence[Mistake] = ()
+    mistakes: tuple[Mistake, ...] = ()
     needs: tuple[str, ...] = ()
     where: str = ""
     tolerance: float = 5e-5
@@ -98,11 +86,14 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Step:
-    """A puzzle's table.
+class Table:
+    """A puzzle's checks.
 
-    ``uses`` are the siblings the puzzle imports. ``compiled`` is the last word of MAX:
-    run without the interpreter, when all of ``checks`` have passed.
+    Attributes:
+        checks: in the order of the report.
+        uses: the siblings that the puzzle imports.
+        compiled: the last word of MAX: run without the interpreter when all of
+            ``checks`` have passed; None where compiling would teach nothing.
     """
 
     checks: tuple[Check, ...]
@@ -110,46 +101,52 @@ class Step:
     compiled: Check | None = None
 
 
-@dataclass(frozen=True)
-class Puzzle:
-    """Where a step is: ``s05``, ``attention``; its table is read when asked for."""
-
-    step: str
-    name: str
-
-    @property
-    def file(self) -> str:
-        return f"{self.name}.py"
-
-    @property
-    def table(self) -> Step:
-        step = importlib.import_module(f"tests.{self.step}_{self.name}").STEP
-        assert isinstance(step, Step)
-        return step
+Flaw = tuple[str, str, dict[str, Any]]
+"""A mistake as arguments of the oracle: id, message, the arguments."""
 
 
-@cache
-def puzzles() -> tuple[Puzzle, ...]:
-    """The ten, in order. The files ``tests/sNN_NAME.py`` are the one list."""
-    tables = sorted((ROOT / "tests").glob("s[0-9][0-9]_*.py"))
-    return tuple(Puzzle(*path.stem.split("_", 1)) for path in tables)
+def flaws(
+    oracle: Callable[..., object], *rows: Flaw, probe: str = "", given: Given = ()
+) -> tuple[Mistake, ...]:
+    """The mistakes that are variants of one oracle: ``oracle(**arguments)``.
+
+    A message without a full stop is the end of "This is what comes out when …".
+    """
+    return tuple(
+        Mistake(
+            name,
+            sentence(message),
+            gives=lambda flaw=flaw: oracle(**flaw),  # type: ignore[misc]
+            probe=probe,
+            given=given,
+        )
+        for name, message, flaw in rows
+    )
 
 
-def puzzle(step_or_name: str) -> Puzzle:
-    """The puzzle called ``s05`` or ``attention``; KeyError if there is none."""
-    for candidate in puzzles():
-        if step_or_name in (candidate.step, candidate.name):
-            return candidate
-    raise KeyError(step_or_name)
+def sentence(message: str) -> str:
+    """A message as the learner reads it."""
+    if message.endswith((".", "?")):
+        return message
+    return f"This is what comes out when {message}."
 
 
-def siblings(name: str) -> tuple[Puzzle, ...]:
-    """The puzzles that ``name`` imports, and those they import, in order."""
-    seen: set[str] = set()
-    todo = list(puzzle(name).table.uses)
-    while todo:
-        used = todo.pop()
-        if used not in seen:
-            seen.add(used)
-            todo += puzzle(used).table.uses
-    return tuple(each for each in puzzles() if each.name in seen)
+def refusals(*rows: tuple[str, str, str]) -> tuple[Mistake, ...]:
+    """Mistakes that a probe refuses: id, message, pattern of what it says."""
+    return tuple(Mistake(name, says, refused=pattern) for name, says, pattern in rows)
+
+
+def distinct(
+    *mistakes: Mistake, like: Callable[[Any, Any], bool]
+) -> tuple[Mistake, ...]:
+    """Without those that give what one before them gives: the first is as true."""
+    kept: list[Mistake] = []
+    answers: list[tuple[tuple[str, Given], object]] = []
+    for mistake in mistakes:
+        if mistake.gives is not None:
+            asked, answer = (mistake.probe, mistake.given), mistake.gives()
+            if any(asked == a and like(answer, other) for a, other in answers):
+                continue
+            answers.append((asked, answer))
+        kept.append(mistake)
+    return tuple(kept)

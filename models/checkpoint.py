@@ -26,7 +26,7 @@ CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 FILES = (CONFIG, "vocab.json", "merges.txt", WEIGHTS)
 
-# The demo promises an answer within 10 s, and importing MAX takes up to 5 of them.
+# The demo should answer within 10 s, and importing MAX takes up to 5 of them.
 PATIENCE = 3.0
 
 T = TypeVar("T")
@@ -35,7 +35,7 @@ Sizes = dict[str, Any]
 
 
 class CheckpointError(Exception):
-    """A checkpoint cannot be had or read; the message is a sentence for the screen."""
+    """A checkpoint is missing or unreadable; the message is meant for the screen."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Checkpoint:
 def open_checkpoint(model: str) -> Checkpoint:
     """The checkpoint of a folder or of a name on the hub.
 
-    When the default cannot be had, a line says why and the bundled model stands in.
+    When the default is not available, a line says why, and the bundled model is used.
     """
     found = _find(model)
     print(f"Loading {found.name}: {found.summary}", flush=True)
@@ -88,7 +88,7 @@ def _find(model: str) -> Checkpoint:
     except CheckpointError as error:
         if model != DEFAULT:
             raise
-        print(f"{error} Going on with the bundled model, models/{BUNDLED.name}.")
+        print(f"{error} Using the bundled model, models/{BUNDLED.name}.")
         return read(BUNDLED, f"models/{BUNDLED.name}")
 
 
@@ -96,18 +96,18 @@ def _find(model: str) -> Checkpoint:
 
 
 def fetch(name: str) -> Path:
-    """The folder in Hugging Face's cache with the files of a model, downloaded first
-    where need be."""
+    """The folder in Hugging Face's cache with the files of a model, which are
+    downloaded if they are not there yet."""
     if folder := _cached(name):
         return folder
     try:
         return _download(name)
     except CheckpointError:
         raise
-    except Exception as error:  # whatever it is, the demo owes a sentence
+    except Exception as error:  # whatever it is, the demo says it in a sentence
         where = "" if name == DEFAULT else " is not a folder here and"
         raise CheckpointError(
-            f"{name}{where} cannot be had: {_reason(error)}."
+            f"{name}{where} is not available: {_reason(error)}."
         ) from error
 
 
@@ -127,7 +127,7 @@ def _cached(name: str) -> Path | None:
 
 
 def _download(name: str) -> Path:
-    """The config first: whether it comes decides whether there is a network."""
+    """Download the config first: it shows whether there is a network."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
@@ -144,7 +144,7 @@ def _download(name: str) -> Path:
 def hub_config(name: str) -> Path:
     """Ask the hub once, and download the model's ``config.json`` if it answers.
 
-    ``hf_hub_download`` alone would try a network that is not there for half a minute.
+    ``hf_hub_download`` alone would keep trying for half a minute without a network.
     """
     from huggingface_hub import hf_hub_download, hf_hub_url
     from huggingface_hub.utils import (  # type: ignore[attr-defined]
@@ -159,7 +159,7 @@ def hub_config(name: str) -> Path:
 
 
 def within(seconds: float, ask: Callable[[], T]) -> T:
-    """The answer of ``ask``, or TimeoutError: a network can also swallow questions."""
+    """The answer of ``ask``, or TimeoutError: a network may never answer."""
     answers: list[T] = []
     faults: list[Exception] = []
 
@@ -184,11 +184,11 @@ def _reason(error: Exception) -> str:
     from huggingface_hub import errors
 
     if isinstance(error, errors.GatedRepoError | errors.RepositoryNotFoundError):
-        return "the hub has no such model, or does not show it to everybody"
+        return "the hub has no such model, or it is not public"
     if isinstance(error, errors.LocalEntryNotFoundError | ConnectionError):
         return "the hub cannot be reached"
     if isinstance(error, errors.EntryNotFoundError):
-        return f"it is not a model with the files {', '.join(FILES)}"
+        return f"it lacks one of the files {', '.join(FILES)}"
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return "the disk is full"
     if isinstance(error, TimeoutError):
@@ -227,7 +227,7 @@ def sizes(path: Path) -> Sizes:
         raise CheckpointError(f"{path} is not the config of a GPT-2.")
     found = {key: config[key] for key in _SIZES if isinstance(config.get(key), int)}
     if missing := [key for key in _SIZES if found.get(key, 0) < 1]:
-        raise CheckpointError(f"{path} has no {missing[0]}, or not a positive number.")
+        raise CheckpointError(f"{path}: {missing[0]} is missing or not positive.")
     if found["n_embd"] % found["n_head"]:
         raise CheckpointError(
             f"{path}: n_head cannot be {found['n_head']}, because n_embd = "
@@ -240,8 +240,8 @@ def sizes(path: Path) -> Sizes:
 
 _SIZES = ("vocab_size", "n_positions", "n_embd", "n_layer", "n_head")
 
-# What the course's model does; a checkpoint trained with something else would load
-# and then write nonsense.
+# What the course's model computes. A checkpoint that was trained with something else
+# would load and then write nonsense.
 _VARIANT = {
     "activation_function": ("gelu_new", "gelu_pytorch_tanh"),
     "scale_attn_weights": (True,),
@@ -253,7 +253,7 @@ def _check_variant(path: Path, config: dict[str, Any]) -> None:
     for key, allowed in _VARIANT.items():
         if (value := config.get(key, allowed[0])) not in allowed:
             raise CheckpointError(
-                f"{path}: {key} = {value} is not GPT-2's own variant."
+                f"{path}: {key} = {value} is not supported; GPT-2 has {allowed[0]}."
             )
 
 
@@ -265,7 +265,7 @@ def _shapes(folder: Path) -> dict[str, Shape]:
             return {name: tuple(s.get_shape()) for name, s in slices.items()}
     except (SafetensorError, OSError) as error:
         raise CheckpointError(
-            f"{folder / WEIGHTS} is damaged ({error}); put it there again."
+            f"{folder / WEIGHTS} is damaged ({error}); download it again."
         ) from error
 
 
@@ -283,7 +283,7 @@ def _match(stored: dict[str, Shape], config: Sizes, name: str) -> dict[str, str]
         if (got := stored[full[key]]) != shape:
             raise CheckpointError(
                 f"{name}: {key} has shape {list(got)}, "
-                f"but by its config.json it is {list(shape)}."
+                f"but its config.json says {list(shape)}."
             )
     return {key: full[key] for key in wanted}
 

@@ -11,12 +11,12 @@
 # ///
 """Train the bundled GPT-2 on Jane Austen's six novels.
 
-    uv run models/train.py                  # about an hour on two cores
-    uv run models/train.py --evaluate       # the held-out figure of what is there
+    uv run models/train.py                  # half an hour on two quiet cores
+    uv run models/train.py --evaluate       # bits per character of the trained model
 
-Nothing of the course runs this file: it is here so that every number in
-``models/austen`` can be made again. It uses PyTorch, which the course does not,
-and therefore names an environment of its own (the block above; ``uv run`` reads it).
+The course does not run this file; it is here so that every number in ``models/austen``
+can be reproduced. It uses PyTorch, which the course does not, so it has a separate
+environment (the block above; ``uv run`` reads it).
 
 The last 5 % of each novel are never trained on, neither by the model nor by the
 tokenizer. The measure is bits per character on them: comparable across tokenizers.

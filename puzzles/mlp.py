@@ -1,9 +1,11 @@
-"""Step 4: the MLP, where a block works on each token by itself.
+"""Step 4: the MLP, where a block works on each token separately.
 
-Two linear layers with a bend between them: expand C features to the intermediate size
-(4 C in GPT-2), apply GELU, project back to C. Attention moves information between
-tokens; the MLP works on what has arrived. The names `c_fc` (expand) and `c_proj`
-(project) are Hugging Face's, so that pretrained weights find their place.
+Two linear layers with a nonlinearity between them: expand the C features to the
+intermediate size, apply GELU, project back to C. Attention moves information between
+tokens; the MLP processes what has arrived. Why 4 C in the middle: each middle feature
+can detect a different pattern, and four times as many features as inputs have worked
+well since the first transformer (512 to 2048). This is where most of a block's weights
+are: 4 C^2 in each of the two layers, and another 4 C^2 in all of the attention.
 """
 
 from max.experimental import functional as F
@@ -14,10 +16,11 @@ from config import GPT2Config
 
 
 class GPT2MLP(Module):
-    """c_proj(gelu(c_fc(x))), each token by itself.
+    """Linear -> GELU -> Linear, with Hugging Face's names `c_fc` and `c_proj`.
 
-    GPT-2 was trained with the tanh approximation of GELU,
-    0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), up to 5e-4 from the exact one.
+    GELU passes large numbers and almost blocks negative ones: 3 -> 2.996, 0 -> 0 and
+    -3 -> -0.004. GPT-2 was trained with the tanh approximation of it, which differs by
+    up to 5e-4: 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))).
 
     Args:
         intermediate_size: the width between the two layers, `n_inner`.
@@ -29,18 +32,20 @@ class GPT2MLP(Module):
     def __init__(self, intermediate_size: int, config: GPT2Config) -> None:
         # hole: two linear layers
         # Create `self.c_fc`, which expands C features to `intermediate_size`, and
-        # `self.c_proj`, which projects them back to C. Both have a bias, as Linear does
-        # unless told otherwise. `Linear`:
+        # `self.c_proj`, which projects them back to C. Both have a bias, as Linear has
+        # by default. For example Linear(2, 8) takes float32 [B, T, 2] to [B, T, 8].
+        # `Linear`:
         # https://docs.modular.com/max/api/python/nn/module_v3
         raise NotImplementedError("two linear layers")
         # end
 
     def __call__(self, hidden_states: Tensor) -> Tensor:
         """Transform each token: float32 [B, T, C] -> [B, T, C]."""
-        # hole: expand, bend, project
-        # The forward pass, Linear -> GELU -> Linear: [B, T, C] -> [B, T, 4C] -> [B, T,
-        # C]. GPT-2 needs the tanh approximation of GELU, `F.gelu` with
-        # `approximate="tanh"`; without the bend the two layers would be worth only one.
+        # hole: expand, activate, project
+        # The forward pass, Linear -> GELU -> Linear: [B, T, C] -> [B, T, 4C] ->
+        # [B, T, C]. Why the activation: without a nonlinearity the two layers collapse
+        # into one, as (x A) B = x (A B). `F.gelu` computes the exact GELU unless its
+        # `approximate` is "tanh", which is what GPT-2 was trained with.
         # https://docs.modular.com/max/api/python/experimental/functional/#max.experimental.functional.gelu
-        raise NotImplementedError("expand, bend, project")
+        raise NotImplementedError("expand, activate, project")
         # end

@@ -1,9 +1,12 @@
 """Step 6: the transformer block, attention and MLP around one stream of vectors.
 
-Two sub-layers, each on the same plan: keep the input (the residual), normalize a copy
-(pre-normalization: LayerNorm comes before attention and MLP, not after), transform it,
-and add the kept input. What a block adds is a correction; the stream itself runs from
-the embeddings to the last layer without passing through anything.
+Two sub-layers with the same plan: keep the input (the residual), normalize it,
+transform it, and add the kept input. So a sub-layer computes only a correction: if a
+token is [1, 2] and attention returns [0.5, -1], the result is [1.5, 1]. Why: the sum
+carries the token, and in training its gradient, past every layer unchanged. GPT-2
+normalizes before each sub-layer (pre-normalization), not after the sum as the first
+transformer did. Then nothing but additions happens to the stream, and even 48 blocks
+in a row can be trained.
 """
 
 from max.experimental.tensor import Tensor
@@ -16,7 +19,7 @@ from mlp import GPT2MLP
 
 
 class GPT2Block(Module):
-    """x + attn(ln_1(x)), then x + mlp(ln_2(x)).
+    """x + f(norm(x)), twice: f is the attention, then the MLP.
 
     Args:
         config: the sizes of the model; `n_inner` is the MLP's intermediate size.

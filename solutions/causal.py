@@ -1,11 +1,17 @@
-"""Step 2: the causal mask, which hides the tokens that come after.
+"""Step 2: the causal mask, which hides the future.
 
-GPT-2 writes one token at a time from the tokens before it (autoregressive generation),
-so in training and in use no position may look at a later one. Attention gives every
-pair of positions a score; the mask is added to the scores before the softmax, and
-exp(-inf) = 0 leaves a hidden position no weight.
+GPT-2 predicts each token from the tokens before it (autoregressive generation), so no
+position may look at a later one. Attention gives every pair of positions a score. The
+mask is added to the scores before the softmax, where exp(-inf) = 0 gives a hidden
+position no weight. Left: three tokens. Right: one new token after two cached ones.
 
-Of the step's tasks the imports and the decorator are written out below: read them.
+     0  -inf  -inf
+     0    0   -inf               0    0    0
+     0    0    0
+
+`num_tokens` counts the cached ones. It is for the KV cache of step 12, which keeps what
+attention needs of earlier tokens; a new token may look at all of them. Until then it
+is 0. The imports and the decorator are already written; read them first.
 """
 
 from max.driver import Device
@@ -19,17 +25,17 @@ from max.graph import Dim, DimLike
 def causal_mask(
     sequence_length: DimLike, num_tokens: int, *, dtype: DType, device: Device
 ) -> Tensor:
-    """0 where position i may look at position j, -inf where j is in the future.
+    """mask[i, j] is 0 where j <= i + num_tokens, and -inf elsewhere (the future).
 
-    mask[i, j] = 0 if j <= i + num_tokens, else -inf. `@F.functional` lets the body
-    run on eager tensors and inside a graph that is being traced alike; without it
-    there is no arithmetic on a symbolic `sequence_length`.
+    MAX runs your code in three ways. Eager code computes with numbers right away.
+    Traced code runs once with placeholders, to record its operations as a graph; a
+    size may then be a name, such as "seqlen". Compiled code is that graph as machine
+    code, for any number in place of the name. `@F.functional` allows all three.
 
     Args:
-        sequence_length: T, an int or a dimension without a number yet ("seqlen").
-        num_tokens: positions before these T, already computed and cached; 0 without.
-        dtype: of the mask; that of the scores it is added to.
-        device: where the mask is made; that of the scores.
+        sequence_length: T, the number of new tokens, an int or a name ("seqlen").
+        num_tokens: the number of cached tokens before them.
+        dtype, device: those of the scores to which the mask is added.
 
     Returns:
         A tensor [T, num_tokens + T] of `dtype`.

@@ -1,35 +1,25 @@
-"""Step 9: the text generator, which writes by predicting one token after the other.
+"""Step 9: the text generator, which writes by predicting one token after another.
 
 Autoregressive generation: predict the next token, append it, repeat. Greedy decoding
-always takes the token of the highest probability. Sampling draws from the distribution
-instead; the temperature scales the logits first: below 1 the likely tokens gain (more
-deterministic), above 1 the unlikely ones do (more random).
+always takes the most probable token; sampling draws from softmax(logits / temperature)
+(Hinton et al. 2015, section 2). The logits [2, 1] give the probabilities [0.73, 0.27]
+at temperature 1. At 0.5 they are [0.88, 0.12]: the likely token gains, and the text is
+more predictable. At 2 they are [0.62, 0.38], and the text is more surprising.
 """
 
-import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from max import _core
-from max.experimental.tensor import GRAPH, Tensor
+from max.experimental.tensor import Tensor
 
 
 class TextGenerator:
-    """Continues a prompt.
-
-    Args:
-        model: the callable from token ids, int64 [1, T], to logits, float32 [1, T, V]:
-            the module itself, or what its `compile` returned.
-        tokenizer: of step 8.
-        context_length: the most tokens the model can read, `n_positions`.
-    """
+    """Continues a prompt. `model` maps token ids, int64 [1, T], to logits [1, T, V]."""
 
     def __init__(self, model: Any, tokenizer: Any, *, context_length: int = 1024):
         self.model = model
         self.tokenizer = tokenizer
-        self.context_length = context_length
+        self.context_length = context_length  # the most tokens that the model can read
 
     def generate(
         self,
@@ -40,81 +30,31 @@ class TextGenerator:
         do_sample: bool = True,
         seed: int | None = None,
     ) -> str:
-        """The prompt and `max_new_tokens` more tokens; the same for the same `seed`.
-
-        Raises:
-            ValueError: an empty prompt, `max_new_tokens` below 0, or a `temperature`
-                that is not above 0 while sampling.
-        """
-        _check(prompt, max_new_tokens, temperature if do_sample else 1.0)
+        """The prompt and its continuation; the same seed gives the same text."""
+        if not prompt:
+            raise ValueError("prompt is '', must hold at least one token")
+        if max_new_tokens < 0:
+            raise ValueError(f"max_new_tokens is {max_new_tokens}, must be 0 or more")
+        if do_sample and not temperature > 0:
+            raise ValueError(f"temperature is {temperature}, must be above 0 to sample")
         rng = np.random.default_rng(seed)
         # hole: encode the prompt
         tokens = np.from_dlpack(self.tokenizer.encode(prompt))  # [1, T]
         # end
         # hole: predict, choose, append
         for _ in range(max_new_tokens):
-            context = tokens[:, -self.context_length :]
-            logits = self._predict(context)[0, -1].copy()  # [1, T, V] -> [V]
+            context = Tensor.from_dlpack(tokens[:, -self.context_length :])
+            logits = np.from_dlpack(self.model(context))[0, -1]  # [1, T, V] -> [V]
             token = _sample(logits, temperature, rng) if do_sample else logits.argmax()
             tokens = np.append(tokens, [[token]], axis=1)  # [1, T] -> [1, T + 1]
         return self.tokenizer.decode(Tensor.from_dlpack(tokens))
         # end
 
-    def _predict(self, tokens: np.ndarray) -> np.ndarray:
-        """Ask the model, no graph made: int64 [1, T] -> float32 [1, T, V]."""
-        with _forgetting() as made:
-            input_ids = Tensor.from_dlpack(np.ascontiguousarray(tokens))
-            logits = self.model(input_ids)
-            array = np.from_dlpack(logits)
-            made += [t for t in (input_ids, logits) if isinstance(t, Tensor)]
-            del input_ids, logits
-        return array
-
 
 def _sample(logits: np.ndarray, temperature: float, rng: np.random.Generator) -> int:
-    """Draw a token id from softmax(logits / temperature), logits [V]."""
+    """Draw a token id from softmax(logits / temperature): float32 [V] -> int."""
     # hole: sample
     scaled = (logits - logits.max()).astype(np.float64) / temperature
     probabilities = np.exp(scaled) / np.exp(scaled).sum()  # [V], the softmax
     return int(rng.choice(len(probabilities), p=probabilities))
     # end
-
-
-@contextmanager
-def _forgetting() -> Iterator[list[Tensor]]:
-    """Take the listed tensors out of MAX's global graph, unless somebody holds them.
-
-    MAX keeps each tensor it makes as a source of that graph, and an argument for it:
-    13 MB a token for GPT-2's logits, and 100 MB for the arguments of 900 tokens.
-    """
-    graph, made = GRAPH.graph, []
-    function = _core.Operation._from_cmlir(graph._mlir_op)
-    before = function.function_type
-    yield made
-    refs = {t._value._mlir_value: weakref.ref(t) for t in made if not _used(t)}
-    complete = len(refs) == len(made) and graph is GRAPH.graph
-    made.clear()
-    for value in refs:
-        GRAPH.sources.pop(value, None)
-    held = {value: t for value, ref in refs.items() if (t := ref()) is not None}
-    GRAPH.sources.update(held)
-    block = function.regions[0].front
-    first = len(block.arguments) - len(refs)
-    added = [block.arguments[first + i] for i in range(len(refs))]
-    if complete and not held and added == list(refs):  # nothing else came in between
-        for _ in added:
-            block.erase_argument(first)
-        function.function_type = before
-
-
-def _used(tensor: Tensor) -> bool:
-    return tensor._value._mlir_value.num_uses > 0
-
-
-def _check(prompt: str, max_new_tokens: int, temperature: float) -> None:
-    if not prompt:
-        raise ValueError("prompt is empty: the model needs a token to continue from")
-    if max_new_tokens < 0:
-        raise ValueError(f"max_new_tokens is {max_new_tokens}, must be 0 or more")
-    if not temperature > 0:
-        raise ValueError(f"temperature is {temperature}, must be above 0 to sample")

@@ -1,8 +1,11 @@
 """Step 3: layer normalization, which keeps the numbers between layers in range.
 
-Each vector of C features is shifted to mean 0 and scaled to variance 1, by itself:
-across the feature dimension, not across tokens or the batch. Two learned vectors,
-`weight` (gamma) and `bias` (beta), then give each feature a scale and an offset.
+Each vector of C features is shifted to mean 0 and scaled to variance 1, across the
+feature dimension and not across tokens or the batch: [1, 2] and [10, 20] both become
+[-1, 1]. Why: every block adds to the vectors, so they would grow from layer to layer,
+and no layer could rely on the size of its input; with the norm, training is stable.
+Two learned vectors, `weight` (gamma) and `bias` (beta), then give each feature the
+scale and the offset that the next layer needs.
 """
 
 from max.driver import CPU
@@ -17,7 +20,7 @@ class LayerNorm(Module):
 
     Args:
         dim: C, the size of the last dimension.
-        eps: keeps the root away from zero; GPT-2 has 1e-5.
+        eps: keeps the root away from zero (numerical stability); 1e-5 in GPT-2.
 
     Source: Ba, Kiros and Hinton 2016, "Layer Normalization", arXiv:1607.06450.
     """

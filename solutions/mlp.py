@@ -1,9 +1,11 @@
-"""Step 4: the MLP, where a block works on each token by itself.
+"""Step 4: the MLP, where a block works on each token separately.
 
-Two linear layers with a bend between them: expand C features to the intermediate size
-(4 C in GPT-2), apply GELU, project back to C. Attention moves information between
-tokens; the MLP works on what has arrived. The names `c_fc` (expand) and `c_proj`
-(project) are Hugging Face's, so that pretrained weights find their place.
+Two linear layers with a nonlinearity between them: expand the C features to the
+intermediate size, apply GELU, project back to C. Attention moves information between
+tokens; the MLP processes what has arrived. Why 4 C in the middle: each middle feature
+can detect a different pattern, and four times as many features as inputs have worked
+well since the first transformer (512 to 2048). This is where most of a block's weights
+are: 4 C^2 in each of the two layers, and another 4 C^2 in all of the attention.
 """
 
 from max.experimental import functional as F
@@ -14,10 +16,11 @@ from config import GPT2Config
 
 
 class GPT2MLP(Module):
-    """c_proj(gelu(c_fc(x))), each token by itself.
+    """Linear -> GELU -> Linear, with Hugging Face's names `c_fc` and `c_proj`.
 
-    GPT-2 was trained with the tanh approximation of GELU,
-    0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), up to 5e-4 from the exact one.
+    GELU passes large numbers and almost blocks negative ones: 3 -> 2.996, 0 -> 0 and
+    -3 -> -0.004. GPT-2 was trained with the tanh approximation of it, which differs by
+    up to 5e-4: 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))).
 
     Args:
         intermediate_size: the width between the two layers, `n_inner`.
@@ -34,7 +37,7 @@ class GPT2MLP(Module):
 
     def __call__(self, hidden_states: Tensor) -> Tensor:
         """Transform each token: float32 [B, T, C] -> [B, T, C]."""
-        # hole: expand, bend, project
+        # hole: expand, activate, project
         hidden_states = self.c_fc(hidden_states)  # [B, T, C] -> [B, T, 4C]
         hidden_states = F.gelu(hidden_states, approximate="tanh")
         return self.c_proj(hidden_states)  # [B, T, 4C] -> [B, T, C]

@@ -1,10 +1,15 @@
 """Step 7: the complete GPT-2, from token ids to a score for every possible next token.
 
-A token id picks a row of the token embeddings `wte`, its position a row of the position
-embeddings `wpe`; their sum runs through `n_layer` blocks and a final layer norm. The
-language modeling head `lm_head` (unembedding) compares the result with every token of
-the vocabulary. The names are those of Hugging Face's checkpoints, so that pretrained
-weights load without a map.
+A token id selects a row of the token embeddings `wte`, its position a row of the
+position embeddings `wpe`; their sum goes through the blocks and a final layer norm.
+Why positions: attention takes a mean over a set of tokens, so by itself it hardly tells
+"dog bites man" from "man bites dog". GPT-2 learns a vector for each position: simpler
+than the first transformer's sine waves and as good, but it ends at `n_positions`.
+
+The language modeling head `lm_head` (unembedding) compares the result with a vector for
+each token of the vocabulary. In GPT-2 these are the rows of `wte` again (tied weights):
+a token means the same whether it is read or written, and the model needs 124 million
+parameters, not 163. All names are Hugging Face's, so that its weights load by name.
 """
 
 from typing import Any
@@ -23,11 +28,7 @@ CONV1D = ("c_attn.weight", "c_proj.weight", "c_fc.weight")
 
 
 class GPTModel(Module):
-    """ln_f(h(wte[ids] + wpe[0 .. T-1])): embeddings, blocks, final norm.
-
-    Source: Radford et al. 2018, "Improving Language Understanding by Generative
-    Pre-Training", section 3.1; Radford et al. 2019, section 2.3, for the final norm.
-    """
+    """Embeddings, blocks, final norm (Radford et al. 2019, section 2.3)."""
 
     def __init__(self, config: GPT2Config) -> None:
         # hole: embeddings, blocks and the final norm
@@ -47,7 +48,7 @@ class GPTModel(Module):
 
 
 class MaxGPT2Model(Module):
-    """GPT-2 with its language modeling head: lm_head(transformer(ids))."""
+    """GPT-2 with its language modeling head."""
 
     def __init__(self, config: GPT2Config) -> None:
         # hole: the language modeling head
@@ -60,31 +61,23 @@ class MaxGPT2Model(Module):
         return self.lm_head(self.transformer(input_ids))  # [B, T, C] -> [B, T, V]
 
     def load_huggingface_weights(self, hf_model: Any, device: driver.Device) -> None:
-        """Replace every parameter by the one of the same name in a checkpoint.
-
-        Args:
-            hf_model: anything whose `state_dict()` gives arrays by Hugging Face's
-                names and in its layouts: a checkpoint, or a live GPT2LMHeadModel.
-            device: where the model is to run.
-
-        Raises:
-            ValueError: the checkpoint lacks a tensor, or one has another shape.
-        """
+        """Put the tensors of `hf_model.state_dict()` on `device` and load them; their
+        names and layouts are Hugging Face's."""
         state = hf_model.state_dict()
         weights = {}
-        for name, parameter in self.parameters:
+        for name, _ in self.parameters:
             array = _as_array(state, name)
             # hole: transpose and move
             if name.endswith(CONV1D):
                 array = np.ascontiguousarray(array.T)  # [in, out] -> [out, in]
             weights[name] = driver.Tensor.from_dlpack(array).to(device)
             # end
-            _check_shape(name, weights[name], parameter)
+        _check_shapes(weights, self.parameters)
         self.load_state_dict(weights)
 
 
 def _as_array(state: Any, name: str) -> np.ndarray:
-    """One float32 array from NumPy or PyTorch, with no copy where there is no need."""
+    """A float32 array from a tensor of NumPy or PyTorch."""
     if name not in state:
         raise ValueError(f"the checkpoint has no tensor {name}")
     tensor = state[name]
@@ -93,7 +86,14 @@ def _as_array(state: Any, name: str) -> np.ndarray:
     return np.asarray(tensor, dtype=np.float32)
 
 
-def _check_shape(name: str, weight: driver.Tensor, parameter: Tensor) -> None:
-    got, want = list(weight.shape), [int(size) for size in parameter.shape]
-    if got != want:
-        raise ValueError(f"{name} has shape {got} in the checkpoint, want {want}")
+def _check_shapes(weights: dict[str, driver.Tensor], parameters: Any) -> None:
+    """Name the weights that do not fit, and say whether they would if transposed."""
+    wrong, turned = [], True
+    for name, parameter in parameters:
+        got, want = list(weights[name].shape), [int(size) for size in parameter.shape]
+        if got != want:
+            wrong.append(f"{name.removeprefix('transformer.')} is {got}, want {want}")
+            turned = turned and got == want[::-1]
+    if wrong:
+        fault = "these would fit if transposed" if turned else "these do not fit"
+        raise ValueError(f"{fault}: {'; '.join(wrong[:3])}")

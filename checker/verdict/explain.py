@@ -84,7 +84,9 @@ def explain(error: Mapping[str, Any], file: str) -> Explanation:
         if (known := row.match(said, facts)) is not None:
             sentence = _capital(row.sentence.format_map(_brief(known)))
             place = _place(error, definition=row.at_definition)
-            return Explanation(row.id, sentence, place, shapes, plain)
+            said_already = error["type"] in NOT_PYTHON
+            exception = "" if said_already else plain
+            return Explanation(row.id, sentence, place, shapes, exception)
     return Explanation("", plain, _place(error), shapes)
 
 
@@ -104,6 +106,7 @@ def _brief(known: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+NOT_PYTHON = ("SyntaxError", "IndentationError", "TabError")
 ABOUT_SHAPES = {"ValueError", "TypeError", "RuntimeError", "IndexError"}
 
 
@@ -131,7 +134,7 @@ def _plain(error: Mapping[str, Any], file: str) -> str:
         return str(message)
     if error["todo"]:
         return f"this hole is open: {message or 'a hole'}"
-    if kind in ("SyntaxError", "IndentationError", "TabError"):
+    if kind in NOT_PYTHON:
         return f"{file} is not valid Python: {message.split(' (')[0]}"
     if kind == "ModuleNotFoundError" and error["name"]:
         return f"there is no module `{error['name']}` to import"

@@ -23,6 +23,8 @@ class Learner:
     def __init__(self, module: ModuleType, file: str) -> None:
         self._module = module
         self._file = file
+        self.kept: dict[str, Any] = {}
+        """What several probes of one request share."""
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -47,7 +49,8 @@ def attribute(owner: object, path: str) -> Any:
         except AttributeError:
             if hasattr(type(owner), name):
                 raise  # it is there, a property, and what it does has gone wrong
-            own = [n for n in {**vars(type(owner)), **vars(owner)} if n[:2] != "__"]
+            there = {**vars(type(owner)), **getattr(owner, "__dict__", {})}
+            own = [n for n in there if n[:2] != "__"]
             raise Unusable(_lacks(kind, name, own)) from None
         except (IndexError, TypeError):
             raise Unusable(f"{kind} has no element {name}") from None

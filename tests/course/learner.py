@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from checker.table import ROOT
+from checker.course import ROOT
 
 GOLDEN = Path(__file__).parent / "golden"
 RECORD = bool(os.environ.get("RECORD_SCREENS"))

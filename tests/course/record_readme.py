@@ -14,11 +14,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from checker.table import ROOT
+from tests.course.submission_files import find
 
+ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 BLOCK = re.compile(r"(<!-- screen: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
-WRONG = ROOT / "tests/course/submissions/wrong/s05-scaled-by-width.py"
 
 
 def screen(*words: str, folder: Path) -> str:
@@ -38,7 +38,8 @@ def wrong() -> str:
     """Step 5 with a wrong scale, all else solved."""
     with tempfile.TemporaryDirectory() as scratch:
         shutil.copytree(ROOT / "solutions", Path(scratch, "puzzles"))
-        shutil.copy(WRONG, Path(scratch, "puzzles", "attention.py"))
+        file = find("wrong", "s05", "scaled-by-width")
+        Path(scratch, "puzzles", "attention.py").write_bytes(file.source)
         said = screen("s05", "--dir", "puzzles", "--no-compile", folder=Path(scratch))
         return f"$ pixi run s05\n{said}"
 

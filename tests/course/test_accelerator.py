@@ -1,7 +1,7 @@
 """A machine with an accelerator gives the same verdicts as one without.
 
 No accelerator is needed: a stand-in makes MAX see one, with its default of bfloat16,
-and answers with an error whenever somebody tries to use it.
+and raises an error when something tries to use it.
 """
 
 import json
@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from checker.table import ROOT, puzzles
+from checker.course import ROOT, puzzles
+
+pytestmark = pytest.mark.max
 
 QUICKLY = ("--no-compile", "--json")
 
@@ -31,8 +33,9 @@ class AfterTensor(importlib.abc.MetaPathFinder):
 
         def exec_module(module):
             run(module)
-            module.accelerator_count = lambda: 1
-            module.Accelerator = NoDevice
+            for each in (module, sys.modules["max.driver"]):
+                each.accelerator_count = lambda: 1
+                each.Accelerator = NoDevice
 
         spec.loader.exec_module = exec_module
         return spec
@@ -75,3 +78,25 @@ def test_same_verdicts(with_accelerator: dict[str, str]) -> None:
     steps = json.loads(found.stdout)["steps"]
     statuses = [step["status"] for step in steps]
     assert statuses == ["passed"] * len(puzzles()), found.stdout
+
+
+def test_device_of_the_demo(with_accelerator: dict[str, str]) -> None:
+    """An accelerator that is seen but fails is not used by auto, and gpu says why."""
+    words = """
+import max.experimental.tensor
+from models.screen import parser
+print(parser("").parse_args([]).device)
+parser("").parse_args(["--device", "gpu"])
+"""
+    found = subprocess.run(
+        [sys.executable, "-c", words],
+        cwd=ROOT,
+        env=with_accelerator,
+        capture_output=True,
+        text=True,
+    )
+    assert found.returncode == 2
+    assert found.stdout == "Device(type=cpu,id=0)\n"
+    want = "argument --device: MAX cannot use this machine's GPU (the default device "
+    assert want in found.stderr
+    assert found.stderr.endswith("; use cpu or auto\n")

@@ -135,7 +135,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "no weights": (without("model.safetensors"), "tiny has no model.safetensors."),
     "config is no JSON": (rewritten("config.json", "{"), "config.json cannot be read"),
     "config of nothing": (rewritten("config.json", "[]"), "is not the config of a GPT"),
-    "config without size": (configured(n_layer=None), "has no n_layer, or not a pos"),
+    "config without size": (configured(n_layer=None), "n_layer is missing or not pos"),
     "other model": (configured(model_type="llama"), "is not the config of a GPT-2."),
     "other GELU": (configured(activation_function="gelu"), "activation_function = ge"),
     "wrong n_head": (
@@ -146,7 +146,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "wrong shape": (
         misshapen,
         "tiny: transformer.h.0.mlp.c_fc.weight has shape [24, 6], "
-        "but by its config.json it is [6, 24].",
+        "but its config.json says [6, 24].",
     ),
     "truncated": (truncated, "model.safetensors is damaged"),
     "not safetensors": (rewritten("model.safetensors", "hello"), "is damaged"),
@@ -188,7 +188,7 @@ FAILURES: dict[str, tuple[Exception, str]] = {
     ),
     "no such file": (
         errors.EntryNotFoundError("404", Answer()),
-        "it is not a model with the files config.json",
+        "it lacks one of the files config.json",
     ),
     "server": (errors.HfHubHTTPError("503 Busy\nmore"), "the hub refused (503 Busy)"),
     "unforeseen": (RuntimeError("what\nnow"), "what"),
@@ -220,9 +220,9 @@ def test_default_falls_back(
     owner = checkpoint if stage == "hub_config" else huggingface_hub
     monkeypatch.setattr(owner, stage, fail)
     assert open_checkpoint(checkpoint.DEFAULT).folder == checkpoint.BUNDLED
-    (line,) = [x for x in capsys.readouterr().out.splitlines() if "cannot" in x]
-    assert line.startswith(f"{checkpoint.DEFAULT} cannot be had: {reason}")
-    assert line.endswith("Going on with the bundled model, models/austen.")
+    (line,) = [x for x in capsys.readouterr().out.splitlines() if "not available" in x]
+    assert line.startswith(f"{checkpoint.DEFAULT} is not available: {reason}")
+    assert line.endswith("Using the bundled model, models/austen.")
 
 
 @pytest.mark.usefixtures("empty_cache")
@@ -233,7 +233,7 @@ def test_another_name_does_not_fall_back(monkeypatch: pytest.MonkeyPatch) -> Non
         raise ConnectionError
 
     monkeypatch.setattr(checkpoint, "hub_config", fail)
-    want = "models/nix is not a folder here and cannot be had: the hub cannot be reach"
+    want = "models/nix is not a folder here and is not available: the hub cannot be"
     with pytest.raises(CheckpointError, match=want):
         open_checkpoint("models/nix")
 
@@ -305,7 +305,7 @@ def test_configuration_without_a_hub(
         timeout=60,
     )
     assert out.stderr == ""
-    assert "from transformers' defaults: the hub does not answer" in out.stdout
+    assert "from transformers' defaults (the hub does not answer)" in out.stdout
     found = dict(re.findall(r"^ *(\w+) = (\S+)", out.stdout, re.MULTILINE))
     assert found == {
         "vocab_size": "50257",
@@ -316,7 +316,7 @@ def test_configuration_without_a_hub(
         "n_inner": "3072",
         "layer_norm_epsilon": "1e-05",
     }
-    assert "stores no n_inner (None) and means 4 x n_embd" in out.stdout
+    assert "leaves n_inner out (None), which means 4 x n_embd" in out.stdout
 
 
 # The screen

@@ -1,10 +1,18 @@
 """The demo as a command: the bundled model, the flags, and how it ends."""
 
+import argparse
 import json
 import re
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+
+from models.checkpoint import DEFAULT
+from models.screen import count, device, parser
+
+pytestmark = pytest.mark.max
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -40,7 +48,8 @@ def test_whole_pipeline(tmp_path: Path) -> None:
     done = demo("--max-new-tokens", "4", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     out = done.stdout
-    assert "openai-community/gpt2 cannot be had: the hub cannot be reached. Go" in out
+    assert "openai-community/gpt2 is not available: the hub cannot be reached." in out
+    assert "Using the bundled model, models/austen.\n" in out
     assert "Loading models/austen: 4 layers, 6 heads, 2.2 million parameters\n" in out
     assert "Compiling models/austen for any length of text …\n" in out
     assert "Forward pass: logits (1, 6, 2048), next token" in out
@@ -84,6 +93,50 @@ print(json.dumps(answers))
 """
 
 
+def test_flags() -> None:
+    """The flags have defaults, and become numbers and a device of MAX."""
+    args = parser("").parse_args([])
+    assert (args.model, args.max_new_tokens, args.seed) == (DEFAULT, 50, 0)
+    assert args.device.label == "cpu"
+    flags = [
+        "--model",
+        "m",
+        "--max-new-tokens",
+        "007",
+        "--seed",
+        "3",
+        "--device",
+        "cpu",
+    ]
+    args = parser("").parse_args(flags)
+    assert (args.model, args.max_new_tokens, args.seed) == ("m", 7, 3)
+    assert args.device.label == "cpu"
+
+
+@pytest.mark.parametrize("text", ["-1", "1.5", "x", "", "²", "1e3"])
+def test_no_number(text: str) -> None:
+    """What is not a whole number of 0 or more is refused by its name."""
+    with pytest.raises(argparse.ArgumentTypeError, match=f"^{text!r} is not a whole"):
+        count(text)
+
+
+def test_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a GPU, auto is the CPU and gpu gets a sentence."""
+    monkeypatch.setattr("max.driver.accelerator_count", lambda: 0)
+    assert device("auto").label == "cpu"
+    with pytest.raises(argparse.ArgumentTypeError, match="no GPU on this machine; use"):
+        device("gpu")
+
+
+def test_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a GPU, auto and gpu are it, and cpu is not."""
+    gpu = object()
+    monkeypatch.setattr("max.driver.accelerator_count", lambda: 1)
+    monkeypatch.setattr("max.driver.Accelerator", lambda: gpu)
+    assert device("auto") is device("gpu") is gpu
+    assert device("cpu").label == "cpu"
+
+
 def test_seed() -> None:
     """The same seed writes the same, another writes something else."""
     flags = ["--model", "models/austen", "--max-new-tokens", "3", "--seed"]
@@ -110,9 +163,10 @@ def test_bad_input() -> None:
     """Bad input ends with a sentence on stderr and no traceback."""
     cases = [
         (["--model", "tests"], 1, "tests has no config.json."),
-        (["--model", "no/such"], 1, "no/such is not a folder here and cannot be had"),
-        (["--max-new-tokens", "-1"], 2, "'-1' is not a number of 0 or more"),
-        (["--seed", "x"], 2, "'x' is not a number of 0 or more"),
+        (["--model", "no/such"], 1, "no/such is not a folder here and is not availa"),
+        (["--max-new-tokens", "-1"], 2, "'-1' is not a whole number, 0 or more"),
+        (["--seed", "x"], 2, "'x' is not a whole number, 0 or more"),
+        (["--device", "tpu"], 2, "'tpu' is not auto, cpu or gpu"),
     ]
     answers = calls(*(argv for argv, _, _ in cases))
     for answer, (_, code, message) in zip(answers, cases, strict=True):

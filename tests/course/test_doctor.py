@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from learner import Course
 
-from checker import doctor
-from checker.table import ROOT
+from checker.course import ROOT
+from checker.desk import doctor
+
+pytestmark = pytest.mark.max
 
 ELSEWHERE = "http://127.0.0.1:9"  # nobody answers there, at once
 

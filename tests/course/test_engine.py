@@ -17,9 +17,12 @@ from typing import Any
 import psutil
 import pytest
 
-from checker.check import Examiner, Report
-from checker.process import SCRATCH, SHOWN_LINES, Answers, Limits
-from checker.table import ROOT, puzzle, puzzles
+from checker.course import ROOT, puzzle, puzzles
+from checker.link.process import SCRATCH, SHOWN_LINES, Limits
+from checker.verdict.examiner import Examiner
+from checker.verdict.report import Report
+
+pytestmark = pytest.mark.max
 
 GOLDEN = Path(__file__).parent / "golden"
 RECORD = bool(os.environ.get("RECORD_SCREENS"))
@@ -434,39 +437,3 @@ def test_what_the_interpreter_lacks_max_computes(tmp_path: Path) -> None:
         report = examiner.check(puzzle("s03"))
     assert report.status == "passed", report.lines
     assert any("rmo.avg_pool" in note and "MAX" in note for note in report.notes)
-
-
-def test_answers_come_in_the_order_of_the_request() -> None:
-    """A message that cannot come now is not taken."""
-    answers, awaited = Answers(), ["load", "0"]
-    assert not answers.take({"begin": [0, None]}, awaited)
-    assert answers.take({"begin": "load"}, awaited)
-    assert answers.take({"at": "load", "value": {"f": 1}}, awaited)
-    assert not answers.take({"at": [0, None], "value": 1}, awaited)
-    assert answers.take({"begin": [0, None]}, awaited)
-    assert answers.take({"at": [0, None], "value": 1}, awaited)
-    assert not answers.take({"at": [0, None], "value": 2}, awaited)
-    for odd in (
-        None,
-        1,
-        [],
-        {},
-        {"at": []},
-        {"begin": {}},
-        {"done": 1},
-        {"ready": True},
-    ):
-        assert not answers.take(odd, awaited)
-    assert answers.take({"done": []}, awaited) and answers.done
-
-
-def test_an_error_that_is_not_well_formed_is_not_taken_on_trust() -> None:
-    """The fields of an error are text and numbers, whatever was sent."""
-    answers, awaited = Answers(), ["load"]
-    answers.take({"begin": "load"}, awaited)
-    assert answers.take(
-        {"at": "load", "error": {"message": ["\x1b"], "todo": 1}}, awaited
-    )
-    error = answers.results["load"][1]
-    assert error["type"] == "" and error["message"].isprintable()
-    assert error["frames"] == [] and error["todo"] is False

@@ -50,18 +50,26 @@ def ranges(requirements: list[str]) -> dict[str, str]:
 
 
 def lines(path: str) -> list[str]:
-    """The lines of a requirements file, without comments."""
+    """The lines of a requirements file, without comments and other files."""
     text = (ROOT / path).read_text(encoding="utf-8")
-    return [line for line in text.splitlines() if line and not line.startswith("#")]
+    return [line for line in text.splitlines() if line and line[0] not in "#-"]
 
 
-def conda() -> dict[str, str]:
-    return {canonical(name): range_ for name, range_ in PIXI["dependencies"].items()}
+def group(name: str) -> list[str]:
+    """The requirements of a dependency group, with those of the groups it includes."""
+    found = []
+    for each in PYPROJECT["dependency-groups"][name]:
+        found += [each] if isinstance(each, str) else group(each["include-group"])
+    return found
 
 
-def pypi() -> dict[str, str]:
-    project = PYPROJECT["project"]["dependencies"]
-    return ranges(project + PYPROJECT["dependency-groups"]["dev"])
+def conda(table: dict[str, str]) -> dict[str, str]:
+    return {canonical(name): range_ for name, range_ in table.items()}
+
+
+LEARNERS = conda(PIXI["dependencies"])
+DEVELOPERS = conda(PIXI["feature"]["dev"]["dependencies"])
+"""What developers install besides."""
 
 
 def pins() -> set[tuple[str, str]]:
@@ -102,16 +110,45 @@ def test_tasks_are_described_without_quotes_that_break(task: str) -> None:
     assert "'" not in PIXI["tasks"][task]["cmd"]  # pixi does not escape it
 
 
-def test_the_three_lists_are_equal() -> None:
-    """conda, uv and pip get the same packages in the same ranges."""
-    python = {"python": PYPROJECT["project"]["requires-python"]}
-    assert conda() == pypi() | python
-    assert ranges(lines("requirements.txt")) == pypi()
+def test_the_learners_lists_are_equal() -> None:
+    """With conda, uv and pip a learner gets the same packages in the same ranges."""
+    project = PYPROJECT["project"]
+    listed = ranges(project["dependencies"])
+    assert listed | {"python": project["requires-python"]} == LEARNERS
+    assert ranges(lines("requirements.txt")) == listed
+
+
+def test_the_developers_lists_are_equal() -> None:
+    """With conda, uv and pip a developer gets the same tools besides."""
+    assert ranges(group("dev")) == DEVELOPERS
+    assert ranges(lines("requirements-dev.txt")) == DEVELOPERS
+    text = (ROOT / "requirements-dev.txt").read_text(encoding="utf-8")
+    assert "-r requirements.txt" in text.splitlines()
+    assert not LEARNERS.keys() & DEVELOPERS.keys()
+
+
+def test_uv_installs_only_what_its_first_commands_need() -> None:
+    """`uv run pytest` works from nothing; lint and type tools come on request."""
+    assert PYPROJECT["tool"]["uv"]["default-groups"] == ["test"]
+    installed = ranges(group("test")).keys()
+    assert "pytest" in installed
+    assert not {"ruff", "mypy", "typos", "pre-commit"} & installed
+
+
+@pytest.mark.parametrize("task", ["test", "lint", "types"])
+def test_pixi_runs_the_developers_tasks_with_their_tools(task: str) -> None:
+    """`pixi run test` uses the environment that has the developers' tools; no other
+    task does."""
+    assert PIXI["tasks"][task]["default-environment"] == "dev"
+    assert PIXI["environments"]["dev"]["features"] == ["dev"]
+    assert "features" not in PIXI["environments"]["default"]
+    others = [t for t in PIXI["tasks"].values() if "default-environment" in t]
+    assert len(others) == 3
 
 
 def test_the_tutorials_packages_are_in_the_tutorials_ranges() -> None:
     """The course runs on the list that the tutorial gives."""
-    assert {name: conda()[name] for name in TUTORIAL} == TUTORIAL
+    assert {name: LEARNERS[name] for name in TUTORIAL} == TUTORIAL
 
 
 def test_constraints_are_the_lock() -> None:
@@ -125,5 +162,20 @@ def test_pytorch_is_nowhere() -> None:
     """No environment of the course holds PyTorch, directly or through another."""
     locked = {package["name"] for package in LOCK["package"]}
     assert not {"torch", "torchvision", "nvidia-cuda-runtime"} & (
-        locked | conda().keys() | {name for name, _ in pins()}
+        locked | LEARNERS.keys() | DEVELOPERS.keys() | {name for name, _ in pins()}
     )
+
+
+def test_dev_container_opens_ready_to_run() -> None:
+    """Its Python is one that the course runs on, and it installs what uv.lock names."""
+    text = (ROOT / ".devcontainer/devcontainer.json").read_text(encoding="utf-8")
+    container = json.loads(text)
+    image, _, version = container["image"].partition(":")
+    assert image == "mcr.microsoft.com/devcontainers/python"
+    minor = int(version.removeprefix("3."))
+    lowest, below = re.findall(r"3\.(\d+)", PYPROJECT["project"]["requires-python"])
+    assert int(lowest) <= minor < int(below)
+    assert "uv sync --frozen" in container["postCreateCommand"]
+    environment = container["containerEnv"]["UV_PROJECT_ENVIRONMENT"]
+    assert container["remoteEnv"]["PATH"].startswith(f"{environment}/bin:")
+    assert container["postAttachCommand"] == PIXI["tasks"]["list"]["cmd"]

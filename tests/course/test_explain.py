@@ -323,6 +323,7 @@ def results() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", ROWS)
+@pytest.mark.max
 def test_the_mistaken_line_yields_its_row(name: str) -> None:
     """What a row says is raised is raised, and the row is the one that is found."""
     error = results()[name]
@@ -333,6 +334,7 @@ def test_the_mistaken_line_yields_its_row(name: str) -> None:
 
 
 @pytest.mark.parametrize("number", range(len(ALSO)), ids=[" ".join(a) for a in ALSO])
+@pytest.mark.max
 def test_a_like_line_yields_the_row_or_none(number: int) -> None:
     """Variants are recognised; the same words for another cause are not."""
     error = results()[f"also {number}"]
@@ -341,6 +343,7 @@ def test_a_like_line_yields_the_row_or_none(number: int) -> None:
 
 
 @pytest.mark.parametrize("name", [row.id for row in EXPLANATIONS if row.way])
+@pytest.mark.max
 def test_the_way_runs(name: str) -> None:
     """What a row advises to write is code that MAX takes."""
     error = results()[f"way {name}"]
@@ -531,6 +534,7 @@ def test_shapes_are_shown_where_they_may_be_the_reason() -> None:
     assert explain(invented("NameError", "no", shapes=shapes), "x").shapes == {}
 
 
+@pytest.mark.max
 def test_a_method_without_self_is_shown_at_its_def() -> None:
     """The line to change is the ``def``, which no frame of the traceback shows."""
     found = explain(results()["selfless"], "snippet.py")
@@ -538,12 +542,14 @@ def test_a_method_without_self_is_shown_at_its_def() -> None:
     assert "`Layer._merge`" in found.sentence
 
 
+@pytest.mark.max
 def test_an_indentation_is_shown_as_it_is() -> None:
     """The line above is shown with it, and the spaces before both."""
     found = explain(results()["indentation"], "snippet.py")
     assert found.place == Place("/snippet.py", 5, "  pass\ndef second(self):")
 
 
+@pytest.mark.max
 def test_the_exception_itself_stays_at_hand() -> None:
     """A sentence of a row comes with what was raised; without a row it is that."""
     found = explain(results()["keyword-dim"], "snippet.py")

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from learner import Course
 
-from checker import hint, holes
-from checker.check import reference
-from checker.table import Puzzle, puzzles
+from checker import holes
+from checker.course import Puzzle, puzzles, reference
+from checker.desk import hint
 
 MESSAGE = "Your last check found a mistake:"
 
@@ -48,6 +48,7 @@ def test_it_is_about_the_first_hole_that_is_open(course: Course) -> None:
         assert number < len(names)
 
 
+@pytest.mark.max
 def test_the_ladder_starts_with_the_mistake_that_was_named(course: Course) -> None:
     """It is said before the hint, of that check's hole, until the file changes."""
     course.solve("attention")
@@ -64,6 +65,7 @@ def test_the_ladder_starts_with_the_mistake_that_was_named(course: Course) -> No
     assert MESSAGE not in given(course, "s05")
 
 
+@pytest.mark.max
 def test_a_file_that_cannot_be_loaded_gets_the_hole_of_its_line(course: Course) -> None:
     """A syntax error in the third hole: the hints are the third hole's."""
     course.solve("attention")
@@ -72,6 +74,7 @@ def test_a_file_that_cannot_be_loaded_gets_the_hole_of_its_line(course: Course) 
     assert given(course, "s05")[0].endswith("attend")
 
 
+@pytest.mark.max
 def test_without_its_marks_a_file_gets_hints_all_the_same(course: Course) -> None:
     """The learner took the marks out: the function of the failing check decides."""
     text = re.sub(r" *# (hole: .*|end)\n", "", course.solution("attention"))
@@ -81,6 +84,7 @@ def test_without_its_marks_a_file_gets_hints_all_the_same(course: Course) -> Non
     assert given(course, "s05")[0].endswith("attend")
 
 
+@pytest.mark.max
 def test_a_step_that_passes_needs_none(course: Course) -> None:
     """Nothing is counted, and the way to the reference is shown."""
     course.solve("config")

@@ -124,6 +124,7 @@ def puzzles(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleT
         sys.modules.pop(name, None)
 
 
+@pytest.mark.max
 @pytest.mark.parametrize("name", NAMES)
 def test_puzzles_import(
     name: str, puzzles: Callable[[str], ModuleType], capfd: pytest.CaptureFixture[str]
@@ -173,7 +174,7 @@ CALLS: dict[str, Callable[[ModuleType], object]] = {
     "weight and bias": lambda m: m.LayerNorm(4),
     "normalize": lambda m: bare(m.LayerNorm)(None),
     "two linear layers": lambda m: m.GPT2MLP(8, sizes()),
-    "expand, bend, project": lambda m: bare(m.GPT2MLP)(None),
+    "expand, activate, project": lambda m: bare(m.GPT2MLP)(None),
     "split the heads": lambda m: m.GPT2Attention(sizes())._split_heads(None, 2, 3),
     "merge the heads": lambda m: m.GPT2Attention(sizes())._merge_heads(None, 2, 3),
     "attend": lambda m: m.GPT2Attention(sizes())._attn(None, None, None),
@@ -207,6 +208,7 @@ def raising() -> list[tuple[str, str]]:
     return [(n, hole.name) for n in NAMES if n != "config" for hole in hints(n)]
 
 
+@pytest.mark.max
 @pytest.mark.parametrize(("name", "hole"), raising())
 def test_open_holes_raise(
     name: str, hole: str, puzzles: Callable[[str], ModuleType]

@@ -24,6 +24,8 @@ from max.nn.module_v3 import Module
 
 from checker import interpreter
 
+pytestmark = pytest.mark.max
+
 HOST = DeviceRef.CPU()
 RNG = np.random.default_rng(7)
 

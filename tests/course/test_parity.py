@@ -25,6 +25,8 @@ from record_parity import AUSTEN, CASES, TOLERANCE, Arrays, Case, as_text
 
 from checker.interpreter import interpreting
 
+pytestmark = pytest.mark.max
+
 SOLUTIONS = Path(__file__).resolve().parents[2] / "solutions"
 PYTORCH = importlib.util.find_spec("torch") is not None
 

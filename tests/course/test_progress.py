@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from learner import Course
 
-from checker import progress, state
-from checker.commands import COMMANDS
-from checker.table import ROOT, puzzles
+from checker.cli import COMMANDS
+from checker.course import ROOT, puzzles
+from checker.desk import progress, state
 
 
 @pytest.fixture
@@ -18,6 +18,7 @@ def course(tmp_path: Path) -> Course:
     return Course(tmp_path / "course")
 
 
+@pytest.mark.max
 def test_a_step_that_passes_is_listed_and_one_that_fails_again_is_pending(
     course: Course,
 ) -> None:
@@ -35,6 +36,7 @@ def test_a_step_that_passes_is_listed_and_one_that_fails_again_is_pending(
     assert "✗ s01   config" in listed and f"0 of {len(puzzles())}" in listed
 
 
+@pytest.mark.max
 def test_json_and_all_are_remembered_another_folder_is_not(course: Course) -> None:
     """``--json`` counts as a check; ``--dir solutions`` is not the learner's work."""
     course.checker("s01", "--dir", "solutions")
@@ -75,7 +77,7 @@ def test_a_file_of_another_version_is_read(tmp_path: Path) -> None:
 def test_several_commands_at_once_lose_nothing(tmp_path: Path) -> None:
     """Four processes add to one number under the lock: the sum is right."""
     code = (
-        "import sys, pathlib; from checker import state\n"
+        "import sys, pathlib; from checker.desk import state\n"
         "for _ in range(25):\n"
         "    with state.changing(pathlib.Path(sys.argv[1])) as now:\n"
         "        now.steps['s01'].seconds += 1\n"
@@ -105,7 +107,7 @@ def test_a_folder_that_cannot_be_written_is_no_error(
 def test_pending_goes_on_from_a_step_and_round() -> None:
     """The next step after this one that has not passed; before it, if none is after."""
     ordered = puzzles()
-    now = state.State(steps={p.step: state.Step(passed="yes") for p in ordered})
+    now = state.State(steps={p.step: state.StepState(passed="yes") for p in ordered})
     assert progress.pending(now) is None
     now.steps[ordered[1].step].passed = ""
     assert progress.pending(now, ordered[-1]) == ordered[1]

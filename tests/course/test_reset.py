@@ -10,7 +10,7 @@ import pytest
 from learner import Course, Screen, needs_tmux
 
 from checker import holes
-from checker.table import ROOT, puzzles
+from checker.course import ROOT, puzzles
 
 
 @pytest.fixture
@@ -65,6 +65,7 @@ def test_without_a_terminal_it_wants_to_be_told(course: Course) -> None:
     assert course.puzzle("mlp").read_text() == "mine\n"
 
 
+@pytest.mark.max
 def test_a_step_that_was_reset_is_pending(course: Course) -> None:
     """It is no longer listed as passed; the hints that were used stay counted."""
     course.checker("hint", "s01")
@@ -75,23 +76,36 @@ def test_a_step_that_was_reset_is_pending(course: Course) -> None:
     assert not step["passed"] and sum(step["hints"].values()) == 1
 
 
+def test_undo_puts_the_last_version_back(course: Course) -> None:
+    """And once more puts the other one back: nothing is ever lost."""
+    course.puzzle("mlp").write_text("mine\n")
+    assert "no backup" in course.checker("reset", "s04", "--undo").stdout
+    course.checker("reset", "s04", "--yes")
+    done = course.checker("reset", "s04", "--undo")
+    assert done.returncode == 0 and "puzzles/mlp.py.bak again" in done.stdout
+    assert course.puzzle("mlp").read_text() == "mine\n"
+    course.checker("reset", "s04", "--undo")
+    assert course.puzzle("mlp").read_text() == holes.puzzle("mlp")
+
+
 @needs_tmux
 def test_it_asks_first(course: Course, screen: Screen) -> None:
     """Enter alone changes nothing; y resets."""
     course.puzzle("mlp").write_text("mine\n")
     command = f"{sys.executable} -m checker reset s04"
     screen.type(command)
-    screen.wait(r"Put puzzles/mlp\.py back .* \[y/N\]")
+    screen.wait(r"Reset puzzles/mlp\.py\? .* \[y/N\]")
     screen.press("Enter")
     screen.wait("nothing was changed")
     assert course.puzzle("mlp").read_text() == "mine\n"
     screen.type(command)
-    screen.wait(r"back[\s\S]*back .* \[y/N\]")
+    screen.wait(r"Reset[\s\S]*Reset .* \[y/N\]")
     screen.type("y")
-    screen.wait("your file is now puzzles/mlp.py.bak")
+    screen.wait("your version is in puzzles/mlp.py.bak")
     assert course.puzzle("mlp").read_text() == holes.puzzle("mlp")
 
 
+@pytest.mark.max
 def test_the_solution_waits_until_the_step_passes(course: Course) -> None:
     """Before: the way to a hint. With --spoil: a diff. After: equal, or a diff."""
     done = course.checker("solution", "s01")

@@ -1,7 +1,9 @@
 """The reference solutions: what their scaffolding promises. Whether they compute the
 right thing is for the checkers and for parity with Hugging Face."""
 
+import re
 import sys
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -10,7 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from checker.interpreter import interpreting
 from models.checkpoint import expected
+from models.lean import Lean, lean
+
+pytestmark = pytest.mark.max
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = sorted(path.stem for path in (ROOT / "solutions").glob("*.py"))
@@ -107,11 +113,41 @@ def test_weights_lack_a_tensor(solution: Solution) -> None:
         loaded(solution, tensors)
 
 
-def test_weights_of_another_shape(solution: Solution) -> None:
-    """A tensor of another shape is named, with both shapes."""
+LINEAR = ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (
+            [f"transformer.h.{n}.{name}.weight" for n in (0, 1) for name in LINEAR],
+            "h.0.attn.c_attn.weight is [6, 18], want [18, 6]; "
+            "h.0.mlp.c_fc.weight is [6, 8], want [8, 6]; "
+            "h.0.mlp.c_proj.weight is [8, 6], want [6, 8]",
+        ),
+        (
+            ["transformer.wte.weight", "transformer.wpe.weight", "lm_head.weight"],
+            "wte.weight is [6, 11], want [11, 6]; wpe.weight is [6, 7], want [7, 6]; "
+            "lm_head.weight is [6, 11], want [11, 6]",
+        ),
+    ],
+    ids=["Conv1D", "embeddings"],
+)
+def test_weights_transposed(names: list[str], message: str, solution: Solution) -> None:
+    """Weights that are the wrong way round are named with both shapes, up to three."""
+    tensors = state()
+    for name in names:
+        tensors[name] = np.ascontiguousarray(tensors[name].T)
+    whole = f"these would fit if transposed: {message}"
+    with pytest.raises(ValueError, match=f"^{re.escape(whole)}$"):
+        loaded(solution, tensors)
+
+
+def test_weights_of_another_size(solution: Solution) -> None:
+    """A tensor that fits neither way is named with both shapes."""
     tensors = state()
     tensors["transformer.wpe.weight"] = np.ones((8, 6), np.float32)
-    want = r"transformer\.wpe\.weight has shape \[8, 6\] in the checkpoint, want \[7, 6"
+    want = r"^these do not fit: wpe\.weight is \[8, 6\], want \[7, 6\]$"
     with pytest.raises(ValueError, match=want):
         loaded(solution, tensors)
 
@@ -154,9 +190,9 @@ def generator(solution: Solution, model: Any = next_letter) -> Any:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"prompt": ""}, "prompt is empty"),
+        ({"prompt": ""}, "prompt is '', must hold at least one token"),
         ({"max_new_tokens": -1}, "max_new_tokens is -1, must be 0 or more"),
-        ({"temperature": 0.0}, "temperature is 0.0, must be above 0"),
+        ({"temperature": 0.0}, "temperature is 0.0, must be above 0 to sample"),
         ({"temperature": float("nan")}, "temperature is nan, must be above 0"),
     ],
 )
@@ -197,39 +233,71 @@ def test_last_position_is_enough(position: slice, solution: Solution) -> None:
     assert writer.generate("ab", max_new_tokens=6, do_sample=False) == "abcdefgh"
 
 
-def arguments() -> int:
-    """How many tensors MAX's global graph knows, those let go included."""
-    from max import _core
-    from max.experimental.tensor import GRAPH
+def random_model(solution: Solution) -> Any:
+    """GPT-2 of SIZES with random weights."""
+    from max.driver import CPU
 
-    graph = _core.Operation._from_cmlir(GRAPH.graph._mlir_op)
-    return len(graph.regions[0].front.arguments)
+    model = solution("model").MaxGPT2Model(solution("config").GPT2Config(**SIZES))
+    model.load_huggingface_weights(SimpleNamespace(state_dict=state), CPU())
+    return model
+
+
+def test_any_kind_of_model(solution: Solution) -> None:
+    """The module itself, what `compile` returned and that made lean write the same."""
+    from max.driver import CPU
+    from max.dtype import DType
+    from max.graph import TensorType
+
+    with interpreting():
+        module = random_model(solution)
+        ids = TensorType(DType.int64, ("batch", "seqlen"), device=CPU())
+        compiled = module.compile(ids)
+        texts = [
+            generator(solution, model).generate("bad", max_new_tokens=8, seed=1)
+            for model in (module, compiled, lean(compiled))
+        ]
+    assert texts[0].startswith("bad")
+    assert texts == [texts[0]] * 3
+    assert len(set(texts[0])) > 2
+
+
+class NextLetter:
+    """``next_letter`` as an engine's model."""
+
+    def execute(self, ids: Any) -> list[Any]:
+        from max import driver
+
+        return [driver.Tensor.from_dlpack(np.from_dlpack(next_letter(ids)).copy())]
 
 
 def test_results_are_let_go(solution: Solution) -> None:
-    """MAX's global graph keeps neither the model's inputs nor its results."""
-    from max.experimental.tensor import GRAPH
+    """The generator holds no logits, so those of a lean model are freed."""
+    from max.driver import CPU
 
-    writer = generator(solution)
-    writer.generate("a", max_new_tokens=2)
-    before, known = len(GRAPH.sources), arguments()
-    writer.generate("a", max_new_tokens=50)
-    assert len(GRAPH.sources) - before == 2  # prompt and text, not 50 results
-    assert arguments() - known == 2
+    forward = Lean(NextLetter(), CPU(), single=True)
+    results: list[weakref.ref[Any]] = []
+
+    def model(input_ids: Any) -> Any:
+        logits = forward(input_ids)
+        results.append(weakref.ref(logits))
+        return logits
+
+    writer = generator(solution, model)
+    assert writer.generate("a", max_new_tokens=5, do_sample=False) == "abcdef"
+    assert [ref() for ref in results] == [None] * 5
 
 
 def test_tensors_that_are_held_stay(solution: Solution) -> None:
     """A model may keep what it was given and what it gave: both stay as they were."""
-    from max.experimental.tensor import GRAPH
-
     kept = []
 
     def model(input_ids: Any) -> Any:
         logits = next_letter(input_ids)
-        kept.extend([input_ids, logits])
+        kept.append((input_ids, logits))
         return logits
 
-    generator(solution, model).generate("ab", max_new_tokens=3)
-    shapes = [[int(size) for size in tensor.shape] for tensor in kept]
-    assert shapes[:4] == [[1, 2], [1, 2, 26], [1, 3], [1, 3, 26]]
-    assert all(tensor._value._mlir_value in GRAPH.sources for tensor in kept)
+    generator(solution, model).generate("ab", max_new_tokens=3, do_sample=False)
+    ids = [np.from_dlpack(given).tolist() for given, _ in kept]
+    assert ids == [[[0, 1]], [[0, 1, 2]], [[0, 1, 2, 3]]]
+    best = [np.from_dlpack(logits).argmax(-1).tolist() for _, logits in kept]
+    assert best == [[[1, 2]], [[1, 2, 3]], [[1, 2, 3, 4]]]

@@ -13,8 +13,10 @@ import psutil
 import pytest
 from learner import Course, Screen, agrees, needs_tmux
 
-from checker.table import puzzles
-from checker.terminal import signature
+from checker.course import puzzles
+from checker.desk.terminal import signature
+
+pytestmark = pytest.mark.max
 
 PROMPT = r"q quit$"
 PASSES = r"{} passes\. Press n .*\n.*q quit$"
@@ -69,9 +71,9 @@ def test_from_untouched_to_the_end_by_pasting_the_solutions(
             agrees("watch-passed", passed)
         if number == 2:
             screen.press("x")
-            screen.wait(r"Put puzzles/causal.py back .*\[y/N\]")
+            screen.wait(r"Reset puzzles/causal\.py\? .*\[y/N\]")
             screen.press("y")
-            agrees("watch-reset", screen.wait(r"your file is now [\s\S]*q quit$"))
+            agrees("watch-reset", screen.wait(r"your version is in [\s\S]*q quit$"))
             screen.press("h")
             agrees("watch-hint", screen.wait(r"Hint 1 of[\s\S]*q quit$"))
             course.solve(puzzle.name)
@@ -165,7 +167,7 @@ def test_an_exception_leaves_the_terminal_as_it_was(
     course: Course, screen: Screen
 ) -> None:
     """A fault in the program itself ends with echo and lines as before."""
-    watch = course.root / "checker" / "watch.py"
+    watch = course.root / "checker" / "desk" / "watch.py"
     watch.write_text(watch.read_text() + "\nWatch.show_list = lambda self: 1 / 0\n")
     screen.type("stty -g > before")
     screen.watch()
@@ -221,7 +223,7 @@ def test_a_crash_a_hang_and_a_syntax_error_do_not_end_it(
     for text, seen in (
         ("import os\nos._exit(0)\n", "ended the process"),
         ("def (:\n", "not valid Python"),
-        ("while True: pass\n", "an endless loop"),
+        ("while True: pass\n", "an infinite loop"),
     ):
         course.puzzle("config").write_text(text)
         screen.wait(seen)
@@ -293,7 +295,7 @@ def test_a_signature_tells_one_state_of_a_file_from_another(tmp_path: Path) -> N
 
 def test_a_check_starts_its_worker_before_it_imports_the_screen() -> None:
     """``python -m checker s01`` imports neither rich nor watchfiles to get going."""
-    code = "import sys, checker.__main__, checker.check; print(*sys.modules)"
+    code = "import sys, checker.cli, checker.verdict.examiner; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )

@@ -1,0 +1,450 @@
+"""The parent's end of a worker: start it, ask it, hold it to its limits, end it.
+
+Whatever the learner's code does, an answer comes back in time: a result for each
+probe, or the reason why there is none. Nothing large is imported before a worker
+starts, so that it imports MAX while its parent imports the rest.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+import selectors
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from checker.course import ROOT
+from checker.link import wire
+
+SHOWN_LINES = 40
+SHOWN_WIDTH = 200
+LONG = 4000
+"""Characters of an exception's message."""
+SCRATCH = "CHECKER_SCRATCH"
+"""Names the scratch directory in a worker's environment, by which strays are found."""
+PATIENCE = 2.0
+"""Seconds by the clock for each that a worker may use of the processor."""
+TICK = 0.05
+"""Seconds between two looks at a worker's memory and clock."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a worker may use.
+
+    Seconds: to import MAX, for each probe, for a step's checks, for its mistakes' own
+    probes, for MAX to run a graph that the interpreter lacks an operation for, for the
+    last word of MAX. Bytes: of memory, printed, answered.
+    """
+
+    start: float = 60.0
+    probe: float = 10.0
+    step: float = 22.0
+    diagnosis: float = 8.0
+    fallback: float = 45.0
+    compile: float = 900.0
+    memory: int = 2 * 2**30
+    output: int = 10 * 2**20
+    answer: int = 64 * 2**20
+
+
+@dataclass
+class Answers:
+    """What a worker said to one request.
+
+    ``results`` maps the key of a probe to ("value", …) or ("error", …); a probe that is
+    not in it was never answered. ``stopped`` says why, if the worker ended before it
+    was done, and ``during`` which probe was running.
+    """
+
+    places: dict[str, tuple[int, str]] = field(default_factory=dict)
+    results: dict[str, tuple[str, Any]] = field(default_factory=dict)
+    violations: list[str] = field(default_factory=list)
+    printed: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    stopped: str = ""
+    during: str = ""
+    done: bool = False
+    _at: object = None
+    """What the worker calls the probe that has begun and not answered."""
+
+    def take(self, message: object, awaited: list[tuple[object, str]]) -> bool:
+        """Note one message; False if it is not one that can come now.
+
+        ``awaited`` are the probes that have not begun, in the order of the request:
+        what the worker calls them, and their keys.
+        """
+        upcoming = awaited[0][0] if awaited and self._at is None else None
+        match message:  # `at` may be an array: comparing it is no truth
+            case {"begin": int(at) | str(at)} if at == upcoming:
+                self._at, self.during = awaited.pop(0)
+            case {"at": str(at), "value": dict(places)} if at == self._at:
+                self.places, self._at = _places(places), None
+            case {"at": int(at), "value": value} if at == self._at:
+                self.results[self.during], self._at = ("value", value), None
+            case {"at": int(at) | str(at), "error": dict(error)} if at == self._at:
+                self.results[self.during], self._at = ("error", _error(error)), None
+            case {"note": str(line)}:
+                self.notes.append(_plain(line))
+            case {"done": list(found)}:
+                self.violations, self.done = [_plain(str(each)) for each in found], True
+            case _:
+                return False
+        return True
+
+
+def _error(error: dict[str, Any]) -> dict[str, Any]:
+    """An exception as it came from the worker, fit to be shown: see ``describe.py``."""
+    texts = {name: _text(error.get(name)) for name in ("type", "message", "name")}
+    flags = {name: error.get(name) is True for name in ("unusable", "todo")}
+    frames = error.get("frames")
+    found = map(_frame, frames if isinstance(frames, list) else [])
+    return {
+        **texts,
+        **flags,
+        "frames": [frame for frame in found if frame],
+        "definition": _frame(error.get("definition")),
+        "shapes": _texts(error.get("shapes")),
+        "facts": _texts(error.get("facts")),
+    }
+
+
+def _texts(found: object) -> dict[str, str]:
+    items = found.items() if isinstance(found, dict) else []
+    return {_text(name): _text(text) for name, text in items}
+
+
+def _text(value: object) -> str:
+    """Lines without control characters; nothing for what is no text."""
+    text = value[:LONG] if isinstance(value, str) else ""
+    return "\n".join(map(_printable, text.split("\n")))
+
+
+def _frame(frame: object) -> list[Any]:
+    """Path, line, function, code; nothing for what is no frame."""
+    match frame:
+        case [str(path), int(line), str(function), str(code)] if path.isprintable():
+            return [path, line, _text(function), _text(code)]
+    return []
+
+
+def _places(found: dict[str, Any]) -> dict[str, tuple[int, str]]:
+    """Function -> line and code."""
+    places = {}
+    for name, place in found.items():
+        match place:
+            case [int(line), str(code)]:
+                places[name] = line, _plain(code)
+    return places
+
+
+def key(probe: list[Any]) -> str:
+    """A probe with its arguments as a dictionary's key."""
+    return json.dumps(probe)
+
+
+LOAD = "load"
+
+
+class WorkerProcess:
+    """A worker process. It is starting when this returns; ``ask`` waits for it."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.scratch = tempfile.mkdtemp(prefix="checker-")
+        temporary = os.path.join(self.scratch, "tmp")
+        os.mkdir(temporary)
+        reading, writing = os.pipe()
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "checker.worker.main", str(writing)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            pass_fds=[writing],
+            cwd=self.scratch,
+            env={**environment(), "TMPDIR": temporary, SCRATCH: self.scratch},
+            start_new_session=True,
+        )
+        os.close(writing)
+        self.channel = reading
+        assert self.process.stdout is not None
+        self.output = self.process.stdout.fileno()
+        for descriptor in (self.channel, self.output):
+            os.set_blocking(descriptor, False)
+        with contextlib.suppress(AttributeError, OSError):  # macOS lacks it
+            fcntl.fcntl(self.channel, fcntl.F_SETPIPE_SZ, 2**20)
+        self.began = time.monotonic()
+        self.ready = False
+        self._token = b""
+        self._pending: list[bytes] = []
+        self._received = 0
+        self._too_large = False
+        self._late = False
+        self._processor = float("inf")
+        self._deadline = self.began + limits.start
+        self._printed = _Printed()
+
+    @property
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    def wait_until_ready(self) -> None:
+        """Returns when MAX is imported. Raises RuntimeError with what was printed."""
+        if self.ready:
+            return
+        self._deadline = self.began + self.limits.start
+        for message in self._messages():
+            if message == {"ready": True}:
+                self.ready = True
+                self._printed = _Printed()
+                return
+        printed = "\n".join(self._printed.lines[-8:])
+        late = time.monotonic() > self._deadline
+        reason = "it took too long" if late else self._ended()
+        self.close()
+        raise RuntimeError(f"the worker did not start: {reason}\n{printed}".strip())
+
+    def ask(self, request: dict[str, Any]) -> Answers:
+        """Run a request to its end or to the worker's.
+
+        Never raises for what the learner's code did; RuntimeError where the worker
+        itself is at fault.
+        """
+        self.wait_until_ready()
+        answers = Answers()
+        self._printed = _Printed()
+        self._token, self._received = secrets.token_hex(8).encode(), 0
+        limits = self.limits
+        seconds, step = limits.probe, limits.step
+        if request["compile"]:
+            seconds = step = limits.compile
+        elif request["diagnosing"]:
+            step = limits.diagnosis
+        end = time.monotonic() + PATIENCE * step
+        self._allow(seconds, end)
+        numbered = enumerate(map(key, request["probes"]))
+        awaited: list[tuple[object, str]] = [(LOAD, LOAD), *numbered]
+        self._send({**request, "token": self._token.decode()})
+        for message in self._messages():
+            if not answers.take(message, awaited):
+                answers.stopped = "writes into the checker's pipe"
+                break
+            if answers.done:
+                break
+            if "begin" in message:
+                self._allow(seconds, end)
+            elif "note" in message:  # MAX compiles, which takes its time
+                self._allow(limits.fallback, time.monotonic() + limits.fallback)
+        if not answers.done:
+            answers.stopped = answers.stopped or self._why()
+            self.close()
+            if not answers.during:  # before it had loaded anything of the learner's
+                printed = "\n".join(self._printed.lines[-8:])
+                raise RuntimeError(f"the worker {answers.stopped}\n{printed}")
+        answers.printed = self._printed.shown()
+        return answers
+
+    def _allow(self, seconds: float, end: float) -> None:
+        """From now on this much of the processor's time, a multiple by the clock, and
+        nothing after ``end``: a busy machine is no endless loop."""
+        self._deadline = min(time.monotonic() + PATIENCE * seconds, end)
+        self._processor = self._usage()[1] + seconds
+
+    def _send(self, request: dict[str, Any]) -> None:
+        """Write a request from a thread: a worker that does not read blocks nobody."""
+        assert self.process.stdin is not None
+        descriptor, data = os.dup(self.process.stdin.fileno()), wire.encode(request)
+
+        def write() -> None:
+            with contextlib.suppress(OSError), os.fdopen(descriptor, "wb", 0) as pipe:
+                rest = memoryview(data)
+                while rest:
+                    rest = rest[pipe.write(rest) :]
+
+        threading.Thread(target=write, daemon=True).start()
+
+    def close(self) -> None:
+        """End the worker, its children and its scratch directory, whatever they do."""
+        with contextlib.suppress(OSError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        for stray in self._strays():
+            with contextlib.suppress(OSError):
+                os.kill(stray, signal.SIGKILL)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=10)
+        for stream in (self.process.stdin, self.process.stdout):
+            with contextlib.suppress(OSError):
+                stream.close()  # type: ignore[union-attr]
+        if self.channel >= 0:
+            os.close(self.channel)
+            self.channel = -1
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+    def _strays(self) -> Iterator[int]:
+        """Processes that the worker started and that have left its group."""
+        import psutil
+
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, OSError):
+                if process.environ().get(SCRATCH) == self.scratch:
+                    yield process.pid
+
+    def _messages(self) -> Iterator[Any]:
+        """Messages as they come; ends at the deadline, a limit or the worker's end."""
+        looked = 0.0
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.channel, selectors.EVENT_READ)
+            selector.register(self.output, selectors.EVENT_READ)
+            while not self._over():
+                alive = self.alive
+                events = [key.fd for key, _ in selector.select(TICK)]
+                if self.output in events and not self._read_output():
+                    selector.unregister(self.output)
+                if self.channel in events:
+                    if not self._read_channel():
+                        return
+                    for line in self._lines():
+                        self._read_output()
+                        yield self._decode(line)
+                elif not alive:  # a child of it may hold the pipe open
+                    return
+                if time.monotonic() - looked > TICK:
+                    looked = time.monotonic()
+                    memory, spent = self._usage()
+                    self._too_large = memory > self.limits.memory
+                    self._late = spent > self._processor
+
+    def _over(self) -> bool:
+        """Whether a limit is reached."""
+        return (
+            self._late
+            or time.monotonic() > self._deadline
+            or self._too_large
+            or self._printed.size > self.limits.output
+            or self._received > self.limits.answer
+        )
+
+    def _read_channel(self) -> bool:
+        try:
+            data = os.read(self.channel, 2**20)
+        except BlockingIOError:
+            return True
+        self._received += len(data)
+        self._pending.append(data)
+        return bool(data)
+
+    def _lines(self) -> Iterator[bytes]:
+        """The lines that are complete."""
+        if b"\n" in self._pending[-1]:
+            *lines, rest = b"".join(self._pending).split(b"\n")
+            self._pending = [rest]
+            yield from lines
+
+    def _decode(self, line: bytes) -> Any:
+        """A message; None for a line that the worker's own code has not written."""
+        token, _, message = line.partition(b" ")
+        with contextlib.suppress(ValueError):
+            return wire.decode(message) if token == self._token else None
+        return None
+
+    def _read_output(self) -> bool:
+        """Take what was printed; False at its end. At most 4 MB at a time."""
+        for _ in range(64):
+            try:
+                data = os.read(self.output, 2**16)
+            except (BlockingIOError, ValueError):
+                return True
+            if not data:
+                return False
+            self._printed.add(data)
+        return True
+
+    def _usage(self) -> tuple[int, float]:
+        """Bytes resident, and seconds of the processor so far."""
+        import psutil
+
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(self.process.pid)
+            times = process.cpu_times()
+            return int(process.memory_info().rss), times.user + times.system
+        return 0, 0.0
+
+    def _why(self) -> str:
+        if self._received > self.limits.answer:
+            return f"answered with more than {self.limits.answer // 2**20} MB"
+        if self._too_large:
+            return f"used more than {self.limits.memory / 2**30:.3g} GB of memory"
+        if self._printed.size > self.limits.output:
+            return f"printed more than {self.limits.output // 2**20} MB"
+        if (self._late or time.monotonic() > self._deadline) and self.alive:
+            return "did not finish: is there an infinite loop?"
+        return self._ended()
+
+    def _ended(self) -> str:
+        try:
+            status = self.process.wait(timeout=2)
+        except subprocess.TimeoutExpired:
+            return "closed the checker's pipe"
+        if status < 0:
+            return f"was ended by {signal.Signals(-status).name}"
+        return f"ended the process (exit status {status})"
+
+
+class _Printed:
+    """The first lines that the learner's code printed, and how much there was."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._kept = b""
+
+    def add(self, data: bytes) -> None:
+        self.size += len(data)
+        if len(self._kept) < 2**16:
+            self._kept += data
+
+    @property
+    def lines(self) -> list[str]:
+        text = self._kept.decode("utf-8", "replace")
+        return [_plain(line) for line in text.splitlines()]
+
+    def shown(self) -> list[str]:
+        lines = self.lines
+        if len(lines) <= SHOWN_LINES and self.size == len(self._kept):
+            return lines
+        return [*lines[:SHOWN_LINES], f"… cut: {self.size} bytes were printed"]
+
+
+def _plain(line: str) -> str:
+    """Without control characters, and not long."""
+    return _printable(line)[:SHOWN_WIDTH]
+
+
+def _printable(line: str) -> str:
+    """Without control characters: what is printed must not draw over the report."""
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in line)
+
+
+def environment() -> dict[str, str]:
+    """The worker's: this course first on the path, no network, one thread for NumPy."""
+    path = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(path),
+        "PYTHONUTF8": "1",
+        "HF_HUB_OFFLINE": "1",
+        "TRANSFORMERS_OFFLINE": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "OPENBLAS_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+    }

@@ -1,0 +1,68 @@
+"""Step 3: what is asked of the learner's LayerNorm, and the data it is asked with.
+
+An eps of 0.1 is loud beside variances from 0.001 to 4; the default of 1e-5 is asked for
+with data whose variance is 1e-6.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from checker.worker.probe import Learner, Unusable, array, fill, tensor
+from tests.support.data import SIZES, Array, Sizes, Weights, noise
+from tests.support.layers import Layer
+
+C, EPS = SIZES["n_embd"], 0.1
+
+
+def weights(sizes: Sizes, prefix: str = "") -> Weights:
+    """Loud ones, in place of ones and zeros."""
+    channels = sizes["n_embd"]
+    return {
+        f"{prefix}weight": 1 + noise(f"{prefix}ln.weight", channels) / 2,
+        f"{prefix}bias": noise(f"{prefix}ln.bias", channels),
+    }
+
+
+def uneven(sizes: Sizes) -> Array:
+    """Tokens of different variance, none around 0."""
+    scales = np.geomspace(0.03, 2, sizes["tokens"], dtype=np.float32)[:, None]
+    x = noise("x", sizes["batch"], sizes["tokens"], sizes["n_embd"])
+    return x * scales + np.float32(0.7)
+
+
+def build(layernorm: Learner, sizes: Sizes) -> Any:
+    return layernorm.LayerNorm(sizes["n_embd"], eps=EPS)
+
+
+def values(value: Any, name: str) -> Array:
+    if value is None:
+        raise Unusable(f"{name} is None, not a MAX Tensor")
+    return array(value, name)
+
+
+layer = Layer(
+    "LayerNorm",
+    build,
+    weights,
+    x=uneven,
+    sizes={"batch": 2, "tokens": 5, "n_embd": C},
+    others={"batch": 3, "tokens": 7, "n_embd": 20},
+    symbolic=(C,),
+    look=values,
+)
+FAINT = noise("faint", 2, 5, C) / 1000
+
+
+def starts_twice(layernorm: Learner) -> dict[str, list[Array]]:
+    """What two new layers start with."""
+    made = [build(layernorm, layer.sizes) for _ in "12"]
+    return {
+        name: [values(getattr(each, name), name) for each in made]
+        for name in ("weight", "bias")
+    }
+
+
+def calls_by_default(layernorm: Learner) -> Array:
+    made = fill(layernorm.LayerNorm(C), weights(layer.sizes))
+    return array(made(tensor(FAINT)), "LayerNorm(...)(...)")
