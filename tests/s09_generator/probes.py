@@ -57,14 +57,19 @@ def faint(ids: Ids) -> Array:
     return np.where(logits > NEVER / 2, logits / 100, logits)
 
 
-SCRIPT = to_ids("caf\N{LATIN SMALL LETTER E WITH ACUTE} a")
+ACCENTED, PLAIN = "caf\N{LATIN SMALL LETTER E WITH ACUTE} a", "cafe bed"
 
 
-def scripted(ids: Ids, shift: float = 0.0) -> Array:
-    """The next token of SCRIPT, and nothing else, is to be expected."""
-    made = np.full((len(ids), V), shift, np.float32)
-    made[-1, SCRIPT[len(ids) % len(SCRIPT)]] += 40
-    return made
+def scripted(text: str, shift: float = 0.0) -> Rows:
+    """The next token of a text, and nothing else, is to be expected."""
+    script = to_ids(text)
+
+    def after(ids: Ids) -> Array:
+        made = np.full((len(ids), V), shift, np.float32)
+        made[-1, script[len(ids) % len(script)]] += 40
+        return made
+
+    return after
 
 
 # For sampling
@@ -231,10 +236,10 @@ def generator(
 
 
 def sampler(learner: Learner, draw: Draw) -> Callable[..., str]:
-    """The signs that ``generate`` adds to a prompt of two."""
+    """The signs that ``generate`` adds to a prompt of three."""
     model = Model(draw.after, draw.tokens)
     call = generator(learner, model, Signs(draw.tokens), context_length=3)
-    start = SIGNS[0] + SIGNS[1]
+    start = "".join(SIGNS[:3])
 
     def write(**settings: Any) -> str:
         return call(start, **settings).removeprefix(start)
@@ -247,6 +252,8 @@ def sampler(learner: Learner, draw: Draw) -> Callable[..., str]:
 PROMPT, LONGER, NEW = "  cab", "a cab had beef", 8
 CONTEXT, FULL = 5, 9
 GREEDY: dict[str, Any] = {"do_sample": False, "temperature": 50.0}
+DEFAULTS: dict[str, Any] = {"max_new_tokens": 50, "temperature": 0.8, "do_sample": True}
+SOME: dict[str, Any] = {"max_new_tokens": 9, "temperature": 1.0, "do_sample": True}
 
 
 def greedily(
@@ -288,14 +295,16 @@ AT_ALL = 6.0
 
 
 def frequencies(learner: Learner, seconds: float) -> dict[str, list[str]]:
-    """What is sampled of each of DRAWS, in rounds of 20 tokens, each with its own seed:
-    as many as the processor does in ``seconds``, but LEAST to MOST."""
+    """What is sampled of DRAWS, in rounds of 20 tokens, each with its own seed: as many
+    as the processor does in ``seconds``, but LEAST to MOST; "sharp" only in LEAST."""
     writers = {name: sampler(learner, draw) for name, draw in DRAWS.items()}
     found: dict[str, list[str]] = {name: [] for name in DRAWS}
     began, clock = time.process_time(), time.monotonic()
     for number in range(MOST):
         # far apart: some samplers use seed + position
         settings = {"max_new_tokens": ROUND, "do_sample": True, "seed": 10_007 * number}
+        if number == LEAST:
+            del writers["sharp"]
         for name, write in writers.items():
             heat = DRAWS[name].temperature
             found[name].append(write(temperature=heat, **settings))
@@ -307,16 +316,10 @@ def frequencies(learner: Learner, seconds: float) -> dict[str, list[str]]:
 
 def certain(learner: Learner, *shifts: float) -> list[str]:
     """Sampled where one token has all the probability, with all logits shifted."""
-    written = []
-    for shift in shifts:
-        model = Model(lambda ids, shift=shift: scripted(ids, shift))  # type: ignore[misc]
-        call = generator(learner, model, context_length=64)
-        new = len(SCRIPT) - 3
-        written.append(call("caf", seed=3, **DEFAULTS | {"max_new_tokens": new}))
-    return written
-
-
-SOME: dict[str, Any] = {"max_new_tokens": 9, "temperature": 1.0, "do_sample": True}
+    settings = DEFAULTS | {"max_new_tokens": len(PLAIN) - 3, "seed": 3}
+    models = [Model(scripted(PLAIN, shift)) for shift in shifts]
+    calls = [generator(learner, model, context_length=64) for model in models]
+    return [call(PLAIN[:3], **settings) for call in calls]
 
 
 def seeds(learner: Learner) -> dict[str, list[str]]:
@@ -334,18 +337,16 @@ def seeds(learner: Learner) -> dict[str, list[str]]:
 
 def step_by_step(learner: Learner) -> dict[str, list[str]]:
     """Texts written in one call, and token by token in calls with the same seed."""
-    call = generator(learner, Model(faint), context_length=64)
+    call = generator(learner, Model(rows), context_length=64)
+    settings = SOME | {"temperature": 2.0}
     found: dict[str, list[str]] = {"whole": [], "steps": []}
     for seed in (7, 8, 9):
-        found["whole"].append(call(PROMPT, seed=seed, **SOME))
+        found["whole"].append(call(PROMPT, seed=seed, **settings))
         text = PROMPT
         for _ in range(SOME["max_new_tokens"]):
-            text = call(text, seed=seed, **SOME | {"max_new_tokens": 1})
+            text = call(text, seed=seed, **settings | {"max_new_tokens": 1})
         found["steps"].append(text)
     return found
-
-
-DEFAULTS: dict[str, Any] = {"max_new_tokens": 50, "temperature": 0.8, "do_sample": True}
 
 
 def defaults(learner: Learner) -> dict[str, Any]:
@@ -373,14 +374,14 @@ def each_default(learner: Learner) -> dict[str, Any]:
 
 def _context(learner: Learner, **options: int) -> int:
     """How many ids of a long prompt the model is given."""
-    model = Model(scripted)
+    model = Model(scripted(PLAIN))
     generator(learner, model, **options)("ab " * 350, max_new_tokens=1, **GREEDY)
     return len(model.calls[0]) if model.calls else 0
 
 
 def accents(learner: Learner) -> str:
-    call = generator(learner, Model(scripted), context_length=64)
-    return call("caf", max_new_tokens=len(SCRIPT) - 3, **GREEDY)
+    call = generator(learner, Model(scripted(ACCENTED)), context_length=64)
+    return call(ACCENTED[:3], max_new_tokens=len(to_ids(ACCENTED)) - 3, **GREEDY)
 
 
 def modules(learner: Learner) -> list[str]:
@@ -402,7 +403,7 @@ def modules(learner: Learner) -> list[str]:
     module = fill(Bigram(), {"table.weight": bigrams()})
     symbolic = TensorType(DType.int64, ("batch", "seqlen"), device=CPU())
     return [
-        generator(learner, model, context_length=4)("ab", max_new_tokens=5, **GREEDY)
+        generator(learner, model, context_length=64)("ab", max_new_tokens=5, **GREEDY)
         for model in (module, module.compile(symbolic))
     ]
 

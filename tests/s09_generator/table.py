@@ -24,15 +24,16 @@ from checker.table import (
     sentence,
 )
 from tests.s09_generator.probes import (
+    ACCENTED,
     CONTEXT,
     DRAWS,
     FULL,
     LEAST,
     LONGER,
     NEW,
+    PLAIN,
     PROMPT,
     ROUND,
-    SCRIPT,
     SIGNS,
     SOME,
     Ids,
@@ -61,6 +62,7 @@ from tests.support.sampling import (
     shared,
     uniform,
     unlike,
+    up_to,
 )
 
 # Greedy texts
@@ -313,8 +315,10 @@ WAYS: tuple[tuple[str, str, tuple[Way, ...]], ...] = (
      (lambda z, b, t: shared(np.clip(z, 0, None)), lambda z, b, t: shared(np.abs(z)),
       lambda z, b, t: shared(z - z.min()), lambda z, b, t: shared(odds(z / t)))),
     ("top-k", "only the most probable tokens are ever drawn, as with top-k or top-p",
-     tuple(lambda z, b, t, k=k: most_probable(chances(z, t), k)  # type: ignore[misc]
-           for k in range(2, 71))),
+     (*(lambda z, b, t, k=k: most_probable(chances(z, t), k)  # type: ignore[misc]
+        for k in range(2, 71)),
+      *(lambda z, b, t, part=part, one=one: up_to(part, chances(z, t), one)  # type: ignore[misc]
+        for part in (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.92, 0.95) for one in (0, 1)))),
     ("index-one-off", "each token drawn has an id that is one too large or too small",
      tuple(lambda z, b, t, move=move: move(chances(z, t)) for move in (  # type: ignore[misc]
       lambda p: np.roll(p, 1), lambda p: np.roll(p, -1),
@@ -457,27 +461,35 @@ def all_greedy(got: dict[str, list[str]]) -> bool:
 
 
 def seed_fixed(got: dict[str, list[str]]) -> bool:
-    return len(texts_in(got)) == 1 and not all_greedy(got)
+    return whole(got) and len(texts_in(got)) == 1 and not all_greedy(got)
+
+
+def whole(got: dict[str, list[str]]) -> bool:
+    """Whether the texts are as long as they should be: nothing else is wrong."""
+    length = len(PROMPT) + SOME["max_new_tokens"]
+    return {len(each) for each in texts_in(got)} == {length}
 
 
 def continues(got: dict[str, list[str]]) -> bool:
     one, other = got["same"]
-    return got["another object"][0] == one != other
+    return whole(got) and got["another object"][0] == one != other
 
 
 def ignored(got: dict[str, list[str]]) -> bool:
     """Each of the five texts for two seeds is another one."""
-    return len({*got["same"], *got["another object"], *got["zero"]}) == 5
+    texts = {*got["same"], *got["another object"], *got["zero"]}
+    return whole(got) and len(texts) == 5
 
 
 def zero_is_none(got: dict[str, list[str]]) -> bool:
     one, other = got["same"]
-    return one == other == got["another object"][0] and len(set(got["zero"])) == 2
+    kept = one == other == got["another object"][0]
+    return whole(got) and kept and len(set(got["zero"])) == 2
 
 
 def none_fixed(got: dict[str, list[str]]) -> bool:
     seeded = {got["same"][0], *got["others"]}
-    return len(set(got["none"])) == 1 and len(seeded) == 4
+    return whole(got) and len(set(got["none"])) == 1 and len(seeded) == 4
 
 
 def default_differs(name: str) -> Callable[[Any], bool]:
@@ -520,6 +532,8 @@ UNREADABLE = refusals(
 
 WHERE = "TextGenerator.generate"
 GREEDY = "greedy: always takes the most probable token after the last one"
+CALLS = "calls the model once per token, with all tokens so far"
+CUTS = f"feeds the model at most the last {CONTEXT} tokens, its context_length"
 SAMPLES = "samples: tokens are as frequent as softmax(logits / temperature) says"
 SEEDS = "gives the same text for the same seed, and others for other seeds"
 
@@ -533,7 +547,7 @@ def context_row(name: str, prompt: str, count: int, context: int) -> Check:
         "greedily",
         given=(prompt, count, context),
         expect=answer,
-        needs=(GREEDY,),
+        needs=(CALLS,),
         where=WHERE,
         mistakes=distinct(*flaws(answer, *CUTTING), like=operator.eq),
     )
@@ -575,7 +589,7 @@ TABLE = Table(
             ),
         ),
         Check(
-            "calls the model once per token, with all tokens so far",
+            CALLS,
             "greedily",
             expect=write,
             needs=(GREEDY,),
@@ -598,18 +612,16 @@ TABLE = Table(
                         gives=lambda: ["", text(count=1), text(count=9)]),
             ),
         ),
-        context_row(
-            f"feeds the model at most the last {CONTEXT} tokens, its context_length",
-            LONGER, 4, CONTEXT,
-        ),
+        context_row(CUTS, LONGER, 4, CONTEXT),
         context_row(
             "goes on when what it writes fills the context", PROMPT, NEW, FULL
         ),
         Check(
             SAMPLES,
             "frequencies",
-            given=(0.3,),
+            given=(0.4,),
             accept=drawn_right,
+            needs=(CUTS,),
             where=WHERE,
             mistakes=(
                 Mistake("seed-fixed", "The text is the same whatever the seed is. Is a "
@@ -629,20 +641,21 @@ TABLE = Table(
             "samples from large and small logits too: only their differences count",
             "certain",
             given=(1000.0, -1000.0),
-            expect=lambda: [to_text(SCRIPT)] * 2,
+            expect=lambda: [PLAIN] * 2,
             needs=(SAMPLES,),
             where=WHERE,
             mistakes=(
                 Mistake("exp-overflows", "With 1000 added to or taken from all logits, "
                         "exp is inf or 0: subtract the largest logit first.",
                         probe="certain", given=(0.0,),
-                        gives=lambda: [to_text(SCRIPT)]),
+                        gives=lambda: [PLAIN]),
             ),
         ),
         Check(
             SEEDS,
             "seeds",
             accept=seeds_right,
+            needs=(GREEDY,),
             where=WHERE,
             mistakes=(
                 Mistake(ALWAYS_GREEDY[0], sentence(ALWAYS_GREEDY[1]),
@@ -665,7 +678,7 @@ TABLE = Table(
             "by default: 50 tokens, sampled at temperature 0.8, from the last 1024",
             "defaults",
             expect=lambda: {"tokens": 50, "same": True, "context": 1024},
-            needs=(GREEDY, SEEDS),
+            needs=(CUTS, SEEDS),
             where=WHERE,
             mistakes=(
                 *(
@@ -684,13 +697,13 @@ TABLE = Table(
         Check(
             "decodes all tokens together: a letter can be two of them",
             "accents",
-            expect=lambda: to_text(SCRIPT),
+            expect=lambda: ACCENTED,
             needs=(GREEDY,),
             where=WHERE,
             mistakes=(
                 Mistake("token-by-token", "The tokens are decoded one by one: a letter "
                         "made of two breaks.",
-                        gives=lambda: "".join(to_text([one]) for one in SCRIPT)),
+                        gives=lambda: "".join(to_text([one]) for one in to_ids(ACCENTED))),
             ),
         ),
         Check(

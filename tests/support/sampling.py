@@ -56,6 +56,13 @@ def most_probable(p: Shares, k: int) -> Shares:
     return shared(np.where(np.argsort(np.argsort(-p)) < k, p, 0))
 
 
+def up_to(part: float, p: Shares, one_more: int) -> Shares:
+    """The most probable tokens that have this part of the probability together, with
+    or without the one that reaches it."""
+    fewer = int(np.searchsorted(np.cumsum(-np.sort(-p)), part))
+    return most_probable(p, max(1, fewer + one_more))
+
+
 def cut_off(weights: Shares) -> Shares:
     """What is drawn from weights as if they summed to 1: the last id has the rest."""
     ends = np.minimum(np.cumsum(weights), 1.0)
