@@ -274,7 +274,7 @@ def _home(scene: Scene, name: str) -> str:
 
 def _found(scene: Scene, name: str) -> str:
     """Where a name without its owner is: "self.weight", "config.n_embd"."""
-    variables = scene.frame.f_locals
+    variables = dict(scene.frame.f_locals)
     inner = look.variables(variables.get("self"))
     owners = {name: variables[name] for name in ["self"] if name in variables}
     owners |= variables | {f"self.{name}": each for name, each in inner.items()}
