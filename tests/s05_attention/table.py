@@ -117,8 +117,6 @@ SCALES = (
     ("not-scaled", "the scores are not scaled", dict(scale=1.0)),
     ("scaled-by-embedding-size", "the scores are divided by sqrt(n_embd), not by the "
      "root of the head size", dict(scale=C**-0.5)),
-    ("scores-dropped", "the scores are not used: all visible tokens count alike",
-     dict(scale=0.0)),
     ("scaled-by-size", "the scores are divided by the head size: its root is missing, "
      "or they are scaled twice", dict(scale=1 / D)),
     ("scaled-by-heads", "the scores are divided by sqrt(n_head)", dict(scale=H**-0.5)),
@@ -144,6 +142,8 @@ MASKS = (
      dict(hide=same_as, after=lambda w: w * past(w))),
 )  # fmt: skip
 INSIDE = (
+    ("scores-dropped", "the scores are not used: all visible tokens count alike",
+     dict(scale=0.0)),
     ("values-dropped", "the weights are returned, and the values are not used",
      dict(collect=lambda w, v: w)),
     ("merged-inside", "_attn merges the heads; that is _merge_heads' job",
