@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from checker.worker.probe import Learner
+from checker.worker.probe import Learner, attribute
 from tests.s03_layernorm import probes as norm
 from tests.s04_mlp import probes as mlp
 from tests.s05_attention import probes as attn
@@ -38,4 +38,4 @@ layer = Layer(
 
 def are_two_norms(block: Learner) -> bool:
     made = build(block, layer.sizes)
-    return made.ln_1 is not made.ln_2
+    return attribute(made, "ln_1") is not attribute(made, "ln_2")

@@ -97,6 +97,8 @@ HALVES: tuple[tuple[str, str, Half], ...] = (
      lambda x, n, f: 2 * x + f(n(x))),
     ("averaged", "the mean of {part} and its residual is taken, not their sum",
      lambda x, n, f: (x + f(n(x))) / 2),
+    ("residual-halved", "the residual of {part} is halved",
+     lambda x, n, f: x / 2 + f(n(x))),
     ("twice", "{part} is applied twice", lambda x, n, f: x + f(f(n(x)))),
     ("residual-subtracted", "the residual of {part} is subtracted",
      lambda x, n, f: f(n(x)) - x),
@@ -240,7 +242,7 @@ BLOCK = Rows(
     "has the parts ln_1, attn, ln_2 and mlp, sized as the configuration says",
     "adds the attention of ln_1 to its input, then the MLP of ln_2 to the sum",
 )
-TWO = "ln_1 and ln_2 are two norms"
+TWO = "ln_1 and ln_2 are two layer norms"
 
 TABLE = Table(
     uses=("config", "layernorm", "mlp", "attention"),
@@ -268,7 +270,7 @@ TABLE = Table(
         BLOCK.calls(
             *flaws(wired, *WIRINGS, *EPSILONS),
             *flaws(answer, *halves()),
-            Mistake("two-halves", "Two things are off: one around the attention, one "
+            Mistake("two-mistakes", "Two things are off: one around the attention, one "
                     "around the MLP.", proves=two_halves),
             *NOT_A_TENSOR,
             needs=(BLOCK.has, TWO),
