@@ -1,26 +1,23 @@
-"""Step 6: what is asked of the learner's GPT2Block, and the data it is asked with.
-
-What the parts compute is checked in their own steps; here it is how they are wired.
-"""
+"""Step 6: what is asked of the learner's GPT2Block, and the data it is asked with."""
 
 from typing import Any
 
 from checker.worker.probe import Learner, attribute
-from tests.s03_layernorm import probes as norms
-from tests.s04_mlp import probes as mlps
-from tests.s05_attention import probes as attentions
+from tests.s03_layernorm import probes as norm
+from tests.s04_mlp import probes as mlp
+from tests.s05_attention import probes as attn
 from tests.support.data import SIZES, Sizes, Weights, config
 from tests.support.layers import Layer
 
 
 def weights(sizes: Sizes, prefix: str = "") -> Weights:
     """All parameters of a block, matrices as ``Linear`` stores them: [out, in]."""
-    inside = {**sizes, "inner": sizes["n_inner"]}
+    inner = {**sizes, "inner": sizes["n_inner"]}
     return {
-        **norms.weights(sizes, f"{prefix}ln_1."),
-        **attentions.weights(sizes, f"{prefix}attn."),
-        **norms.weights(sizes, f"{prefix}ln_2."),
-        **mlps.weights(inside, f"{prefix}mlp."),
+        **norm.weights(sizes, f"{prefix}ln_1."),
+        **attn.weights(sizes, f"{prefix}attn."),
+        **norm.weights(sizes, f"{prefix}ln_2."),
+        **mlp.weights(inner, f"{prefix}mlp."),
     }
 
 
@@ -32,13 +29,11 @@ layer = Layer(
     "GPT2Block",
     build,
     weights,
-    sizes={**SIZES, "batch": 2, "tokens": 5},
-    others={
-        **{"batch": 2, "tokens": 3, "n_embd": 20, "n_head": 2, "n_inner": 30},
-        "layer_norm_epsilon": 0.5,
-    },
+    sizes={"batch": 2, "tokens": 5, **SIZES},
+    others={"batch": 3, "tokens": 7, "n_embd": 20, "n_head": 2, "n_inner": 30,
+            "layer_norm_epsilon": 0.5},
     symbolic=(SIZES["n_embd"],),
-)
+)  # fmt: skip
 
 
 def are_two_norms(block: Learner) -> bool:

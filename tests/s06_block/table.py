@@ -2,27 +2,25 @@
 
 Oracle: h = x + attn(ln_1(x)), then h + mlp(ln_2(h)). Radford et al. 2019, section 2.3
 (the norm before each sub-layer); ``GPT2Block`` in Hugging Face's modeling_gpt2.py.
+What the parts compute is checked in their own steps; here it is how they are wired.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from checker.table import Check, Flaw, Mistake, Table, distinct, flaws, refusals
+from checker.table import Check, Flaw, Mistake, Table, flaws, refusals
 from checker.verdict.compare import same
 from tests.s03_layernorm.table import DEFAULT, layer_norm
 from tests.s04_mlp.table import mlp
 from tests.s05_attention.table import attention
 from tests.s06_block.probes import layer, weights
 from tests.support.data import SIZES, Array, Sizes, Weights
-from tests.support.layers import features
-from tests.support.rows import NOT_A_TENSOR, Rows, two_at_once
+from tests.support.rows import NOT_A_TENSOR, Rows
 
-C, INNER, EPS = SIZES["n_embd"], SIZES["n_inner"], SIZES["layer_norm_epsilon"]
-Part = Callable[[Array], Array]
-Half = Callable[[Array, Part, Part], Array]
+C, INNER, EPS = (SIZES[name] for name in ("n_embd", "n_inner", "layer_norm_epsilon"))
+Function = Callable[[Array], Array]
+Half = Callable[[Array, Function, Function], Array]
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,7 @@ class Parts:
     """A block's four parts as functions: n1, attn, n2, mlp."""
 
     w: Weights
-    heads: int
+    heads: int = SIZES["n_head"]
     prefix: str = ""
     eps: tuple[float, float] = (EPS, EPS)
 
@@ -41,17 +39,17 @@ class Parts:
         return self._norm("ln_2", x, self.eps[1])
 
     def _norm(self, name: str, x: Array, eps: float) -> Array:
-        path = self.prefix + name
+        path = f"{self.prefix}{name}"
         return layer_norm(x, self.w[f"{path}.weight"], self.w[f"{path}.bias"], eps)
 
     def attn(self, x: Array) -> Array:
         return attention(x, self.w, self.heads, f"{self.prefix}attn.")
 
     def mlp(self, x: Array) -> Array:
-        return mlp(x, self.w, {}, f"{self.prefix}mlp.")
+        return mlp(x, self.w, SIZES, f"{self.prefix}mlp.")
 
 
-def pre_norm(x: Array, norm: Part, part: Part) -> Array:
+def pre_norm(x: Array, norm: Function, part: Function) -> Array:
     """One half of a block: keep, normalize, transform, add."""
     return x + part(norm(x))
 
@@ -68,210 +66,214 @@ def right(x: Array, w: Weights, sizes: Sizes) -> Array:
     return block(x, Parts(w, sizes["n_head"], eps=(eps, eps)))
 
 
-X, W, HEADS = features(layer.sizes), weights(layer.sizes), SIZES["n_head"]
-P = Parts(W, HEADS)
-
-# What can be wrong in one half: in the first, in the second, in both.
+X, W = layer.x(layer.sizes), weights(layer.sizes)
+P = Parts(W)
+H = pre_norm(X, P.n1, P.attn)
+"""The stream after the first half."""
 
 HALVES: tuple[tuple[str, str, Half], ...] = (
-    ("residual-missing", "the residual of {half} is missing", lambda x, n, f: f(n(x))),
-    ("residual-normalized", "the residual of {half} is taken after {norm}, not before",
+    ("residual-missing", "the residual of {part} is missing", lambda x, n, f: f(n(x))),
+    ("residual-normalized", "the residual of {part} is taken after {norm}, not before",
      lambda x, n, f: n(x) + f(n(x))),
-    ("norm-missing", "{norm} is missing before {half}", lambda x, n, f: x + f(x)),
-    ("norm-and-residual-missing", "{norm} and the residual of {half} are missing",
+    ("norm-missing", "{norm} is missing before {part}", lambda x, n, f: x + f(x)),
+    ("norm-and-residual-missing", "{norm} and the residual of {part} are missing",
      lambda x, n, f: f(x)),
-    ("post-norm", "{norm} comes after {half} and its residual (post-norm); GPT-2 "
+    ("post-norm", "{norm} comes after {part} and its residual (post-norm); GPT-2 "
      "normalizes before", lambda x, n, f: n(x + f(x))),
-    ("norm-after", "{norm} is applied to what {half} gives; it belongs before",
+    ("norm-after", "{norm} is applied to the result of {part}; it belongs before",
      lambda x, n, f: x + n(f(x))),
-    ("norm-after-without-residual", "{norm} is applied to what {half} gives, and the "
-     "residual is missing", lambda x, n, f: n(f(x))),
-    ("norm-before-and-after", "{norm} is applied before {half}, and again after the "
+    ("norm-after-without-residual", "{norm} is applied to the result of {part}, and "
+     "the residual is missing", lambda x, n, f: n(f(x))),
+    ("norm-before-and-after", "{norm} is applied before {part}, and again after the "
      "residual", lambda x, n, f: n(x + f(n(x)))),
-    ("norm-twice", "{norm} is applied twice before {half}",
+    ("norm-twice", "{norm} is applied twice before {part}",
      lambda x, n, f: x + f(n(n(x)))),
-    ("dropped", "what {half} computes is dropped", lambda x, n, f: x),
-    ("left-out", "{half} is left out: {norm} goes straight to the residual",
+    ("dropped", "the result of {part} is dropped", lambda x, n, f: x),
+    ("left-out", "{part} is left out: {norm} goes straight to the residual",
      lambda x, n, f: x + n(x)),
-    ("only-normalized", "what {half} computes is dropped: only {norm} is left",
+    ("only-normalized", "the result of {part} is dropped: only {norm} is left",
      lambda x, n, f: n(x)),
-    ("residual-twice", "the residual of {half} is added twice",
+    ("residual-twice", "the residual of {part} is added twice",
      lambda x, n, f: 2 * x + f(n(x))),
-    ("averaged", "the mean of {half} and its residual is taken; it should be their sum",
+    ("averaged", "the mean of {part} and its residual is taken, not their sum",
      lambda x, n, f: (x + f(n(x))) / 2),
-    ("residual-halved", "the residual of {half} is halved",
+    ("residual-halved", "the residual of {part} is halved",
      lambda x, n, f: x / 2 + f(n(x))),
-    ("twice", "{half} is applied twice", lambda x, n, f: x + f(f(n(x)))),
-    ("residual-subtracted", "the residual of {half} is subtracted",
+    ("twice", "{part} is applied twice", lambda x, n, f: x + f(f(n(x)))),
+    ("residual-subtracted", "the residual of {part} is subtracted",
      lambda x, n, f: f(n(x)) - x),
-    ("subtracted", "what {half} gives is subtracted from the residual",
+    ("subtracted", "the result of {part} is subtracted from the residual",
      lambda x, n, f: x - f(n(x))),
-    ("multiplied", "the residual of {half} is multiplied; it should be added",
+    ("multiplied", "{part} and its residual are multiplied; they should be added",
      lambda x, n, f: x * f(n(x))),
 )  # fmt: skip
+WHERE = (
+    ("attention", "the attention", "ln_1", ("first",)),
+    ("mlp", "the MLP", "ln_2", ("second",)),
+    ("both", "each sub-layer", "its norm", ("first", "second")),
+)
 
 
-def halves(name: str, half: str, norm: str, *places: str) -> Iterator[Flaw]:
-    """Each flaw in these places: "first", "second" or both."""
-    for flaw, message, wrong in HALVES:
-        told = message.format(half=half, norm=norm)
-        yield f"{name}-{flaw}", told, dict.fromkeys(places, wrong)
+def halves() -> Iterator[Flaw]:
+    """Each flaw in the first half, in the second and in both."""
+    for name, message, half in HALVES:
+        for where, part, norm, places in WHERE:
+            says = message.format(part=part, norm=norm)
+            yield f"{where}-{name}", says, dict.fromkeys(places, half)
 
 
-FIRST = tuple(halves("attention", "the attention", "ln_1", "first"))
-SECOND = tuple(halves("mlp", "the MLP", "ln_2", "second"))
-BOTH = tuple(halves("both", "each sub-layer", "its norm", "first", "second"))
-
-# What can be wrong between the halves.
-
-Wiring = Callable[[Array, Parts], Array]
+def answer(**flaw: Any) -> Array:
+    """The block's answer to the check's input, with a flaw in one half or both."""
+    return block(X, P, **flaw)
 
 
-def norms_as(n1: str, n2: str) -> Wiring:
-    """The block with these norms in the places of ln_1 and ln_2."""
-
-    def wired(x: Array, p: Parts) -> Array:
-        h = x + p.attn(getattr(p, n1)(x))
-        return h + p.mlp(getattr(p, n2)(h))
-
-    return wired
+def wired(by: Callable[[], Array]) -> Array:
+    return by()
 
 
-def mlp_first(n1: str, n2: str) -> Wiring:
-    def wired(x: Array, p: Parts) -> Array:
-        h = x + p.mlp(getattr(p, n1)(x))
-        return h + p.attn(getattr(p, n2)(h))
-
-    return wired
+def norms(first: Function, second: Function) -> Array:
+    h = X + P.attn(first(X))
+    return h + P.mlp(second(h))
 
 
-def after(wired: Callable[[Array, Array, Parts], Array]) -> Wiring:
-    """Wirings that have the first half right: of the input, its result, the parts."""
-    return lambda x, p: wired(x, pre_norm(x, p.n1, p.attn), p)
+def mlp_first(first: Function, second: Function) -> Array:
+    h = X + P.mlp(first(X))
+    return h + P.attn(second(h))
 
 
-WIRINGS: tuple[tuple[str, str, Wiring], ...] = (
+WIRINGS = (
     ("ln_1-twice", "ln_1 is used for both sub-layers; the MLP has its own, ln_2",
-     norms_as("n1", "n1")),
-    ("ln_2-twice", "ln_2 is used for both sub-layers; the attention has its own, ln_1",
-     norms_as("n2", "n2")),
-    ("norms-swapped", "ln_1 and ln_2 are swapped", norms_as("n2", "n1")),
+     dict(by=lambda: norms(P.n1, P.n1))),
+    ("ln_2-twice", "ln_2 is used for both sub-layers, or is the same object as ln_1",
+     dict(by=lambda: norms(P.n2, P.n2))),
+    ("norms-swapped", "ln_1 and ln_2 are swapped", dict(by=lambda: norms(P.n2, P.n1))),
     ("both-norms-in-a-row", "ln_2 follows ln_1 before the attention, and the MLP has "
-     "no norm", lambda x, p: (h := x + p.attn(p.n2(p.n1(x)))) + p.mlp(h)),
+     "no norm", dict(by=lambda: norms(lambda x: P.n2(P.n1(x)), lambda h: h))),
     ("mlp-first", "the MLP comes before the attention, and they have each other's norm",
-     mlp_first("n1", "n2")),
+     dict(by=lambda: mlp_first(P.n1, P.n2))),
     ("mlp-first-with-its-norm", "the MLP comes before the attention",
-     mlp_first("n2", "n1")),
+     dict(by=lambda: mlp_first(P.n2, P.n1))),
     ("parallel", "the MLP works on the block's input, beside the attention and not "
-     "after it", lambda x, p: x + p.attn(p.n1(x)) + p.mlp(p.n2(x))),
+     "after it", dict(by=lambda: H + P.mlp(P.n2(X)))),
     ("parallel-one-norm", "attention and MLP both work on ln_1 of the input, side by "
-     "side", lambda x, p: x + p.attn(p.n1(x)) + p.mlp(p.n1(x))),
+     "side", dict(by=lambda: H + P.mlp(P.n1(X)))),
     ("second-residual-is-the-input", "the second residual is the block's input, not "
-     "the sum after the attention", after(lambda x, h, p: x + p.mlp(p.n2(h)))),
+     "the sum after the attention", dict(by=lambda: X + P.mlp(P.n2(H)))),
     ("input-added-again", "the block's input is added once more at the end",
-     after(lambda x, h, p: x + h + p.mlp(p.n2(h)))),
+     dict(by=lambda: X + answer())),
     ("residual-only-at-the-end", "there is one residual around both sub-layers; each "
-     "has its own", lambda x, p: x + p.mlp(p.n2(p.attn(p.n1(x))))),
-    ("residuals-at-the-end", "the MLP works on what the attention gives, before the "
-     "residual is added", after(lambda x, h, p: h + p.mlp(p.n2(p.attn(p.n1(x)))))),
-    ("attention-as-residual", "the second residual is what the attention gives, "
-     "without the first residual",
-     after(lambda x, h, p: p.attn(p.n1(x)) + p.mlp(p.n2(h)))),
-    ("mlp-of-the-norm", "the MLP works on ln_1 of the input instead of ln_2 of the sum",
-     after(lambda x, h, p: h + p.mlp(p.n2(p.n1(x))))),
-    ("mlp-of-the-attention", "the MLP works on what the attention gives, without "
-     "residual and norm", after(lambda x, h, p: h + p.mlp(p.attn(p.n1(x))))),
+     "has its own", dict(by=lambda: X + P.mlp(P.n2(P.attn(P.n1(X)))))),
+    ("residuals-at-the-end", "the MLP works on the attention's result, before the "
+     "residual is added", dict(by=lambda: H + P.mlp(P.n2(P.attn(P.n1(X)))))),
+    ("attention-as-residual", "the second residual is the attention's result, without "
+     "the first residual", dict(by=lambda: H - X + P.mlp(P.n2(H)))),
+    ("mlp-of-the-norm", "the MLP works on ln_2 of ln_1 of the input, not of the sum",
+     dict(by=lambda: H + P.mlp(P.n2(P.n1(X))))),
+    ("mlp-of-the-attention", "the MLP works on the attention's result, without "
+     "residual and norm", dict(by=lambda: H + P.mlp(H - X))),
     ("first-residual-normalized-again", "the second residual is ln_1 of the input",
-     after(lambda x, h, p: p.n1(x) + p.mlp(p.n2(h)))),
-    ("attention-for-mlp", "the attention is used in place of the MLP as well",
-     after(lambda x, h, p: h + p.attn(p.n2(h)))),
-    ("mlp-for-attention", "the MLP is used in place of the attention as well",
-     lambda x, p: (h := x + p.mlp(p.n1(x))) + p.mlp(p.n2(h))),
+     dict(by=lambda: P.n1(X) + P.mlp(P.n2(H)))),
+    ("attention-for-mlp", "the attention is used in place of the MLP, too",
+     dict(by=lambda: H + P.attn(P.n2(H)))),
+    ("mlp-for-attention", "the MLP is used in place of the attention, too",
+     dict(by=lambda: block(X, P, lambda x, n, f: x + P.mlp(n(x))))),
     ("first-norm-at-the-end", "there is one more layer norm, ln_1, at the end",
-     lambda x, p: p.n1(block(x, p))),
+     dict(by=lambda: P.n1(answer()))),
     ("applied-twice", "the whole block is applied twice",
-     lambda x, p: block(block(x, p), p)),
+     dict(by=lambda: block(answer(), P))),
 )  # fmt: skip
+
+
+def with_eps(*eps: float) -> Array:
+    return block(X, Parts(W, eps=(eps[0], eps[1])))
+
+
 EPSILONS = (
-    ("epsilon-ignored", "both norms have an epsilon of 1e-5, not layer_norm_epsilon of "
-     "the configuration", dict(eps=(DEFAULT, DEFAULT))),
-    ("epsilon-ignored-in-ln_1", "ln_1 has an epsilon of 1e-5, not layer_norm_epsilon",
-     dict(eps=(DEFAULT, EPS))),
-    ("epsilon-ignored-in-ln_2", "ln_2 has an epsilon of 1e-5, not layer_norm_epsilon",
-     dict(eps=(EPS, DEFAULT))),
+    ("epsilon-ignored", "layer_norm_epsilon is not used: both norms have 1e-5",
+     dict(by=lambda: with_eps(DEFAULT, DEFAULT))),
+    ("epsilon-ignored-in-ln_1", "ln_1 has 1e-5, not layer_norm_epsilon",
+     dict(by=lambda: with_eps(DEFAULT, EPS))),
+    ("epsilon-ignored-in-ln_2", "ln_2 has 1e-5, not layer_norm_epsilon",
+     dict(by=lambda: with_eps(EPS, DEFAULT))),
+    *(("another-epsilon", "a norm has another epsilon than layer_norm_epsilon",
+       dict(by=lambda pair=pair: with_eps(*pair))) for e in (1.0, 0.5, EPS**0.5, EPS**2)
+      for pair in ((e, e), (e, EPS), (EPS, e))),
 )  # fmt: skip
 
 
-def answer(
-    *,
-    wiring: Wiring | None = None,
-    eps: tuple[float, float] = (EPS, EPS),
-    **wrong: Half,
-) -> Array:
-    """The block's answer to the check's input, with a flaw."""
-    parts = Parts(W, HEADS, eps=eps)
-    found = wiring(X, parts) if wiring else block(X, parts, **wrong)
-    return found.astype(np.float32)
+def two_halves(got: Array) -> bool:
+    """Whether each half has a flaw of its own."""
+    for one, _, first in HALVES:
+        stream = first(X, P.n1, P.attn)
+        for other, _, second in HALVES:
+            found = second(stream, P.n2, P.mlp)
+            if one != other and same(got, found, BLOCK.tolerance):
+                return True
+    return False
 
 
-def layout(*, norm: int = C, inner: int = INNER) -> dict[str, Any]:
-    """The structure of a block whose norms or MLP have other sizes."""
-    mlp = weights({**layer.sizes, "n_inner": inner})
-    sizes = {path: sorted(w.shape, reverse=True) for path, w in mlp.items()}
-    norms = {path: [norm] for path in sizes if path.startswith("ln_")}
-    return {**sizes, **norms, "is a Module": True, "parameters": sorted(sizes)}
+def in_mlp(inner: int) -> dict[str, list[int]]:
+    """The sizes of an MLP that is so wide inside."""
+    matrix = sorted((inner, C), reverse=True)
+    layers = {"mlp.c_fc.weight": matrix, "mlp.c_proj.weight": matrix}
+    return {**layers, "mlp.c_fc.bias": [inner], "mlp.c_proj.bias": [C]}
 
 
+def in_norm(name: str, size: int) -> dict[str, list[int]]:
+    return {f"{name}.weight": [size], f"{name}.bias": [size]}
+
+
+SMALL = "a part has GPT-2 small's sizes (768, 3072), whatever the configuration is"
+WIDE = "a layer norm has n_inner features; a token has n_embd"
 SIZED = (
-    ("n_inner-computed", "The MLP's intermediate size is 4 * n_embd here; it should be "
-     "n_inner of the configuration.", dict(inner=4 * C)),
-    ("n_inner-not-used", "The MLP's intermediate size is n_embd here; it should be "
-     "n_inner of the configuration.", dict(inner=C)),
-    ("n_inner-multiplied", "The MLP's intermediate size is 4 * n_inner here; n_inner "
-     "is the size itself.", dict(inner=4 * INNER)),
-    ("sizes-hard-coded", "The parts have GPT-2 small's sizes, 768 and 3072, whatever "
-     "the configuration is.", dict(norm=768, inner=3072)),
-    ("norms-hard-coded", "The norms have GPT-2 small's size, 768, whatever the "
-     "configuration is.", dict(norm=768)),
-    ("inner-hard-coded", "The MLP's intermediate size is GPT-2 small's, 3072, whatever "
-     "the configuration is.", dict(inner=3072)),
-    ("norms-of-n_inner", "The norms have n_inner features; a token has n_embd.",
-     dict(norm=INNER)),
+    ("n_inner-computed", "the MLP's intermediate size is 4 * n_embd; it should be "
+     "n_inner", in_mlp(4 * C)),
+    ("n_inner-not-used", "the MLP's intermediate size is n_embd; it should be n_inner",
+     in_mlp(C)),
+    ("n_inner-multiplied", "the MLP's intermediate size is 4 * n_inner; it should be "
+     "n_inner", in_mlp(4 * INNER)),
+    ("sizes-hard-coded", SMALL, in_mlp(3072)),
+    *(("sizes-hard-coded", SMALL, in_norm(name, 768)) for name in ("ln_1", "ln_2")),
+    *(("norm-of-n_inner", WIDE, in_norm(name, INNER)) for name in ("ln_1", "ln_2")),
 )  # fmt: skip
-
 BLOCK = Rows(
     layer,
     right,
     "has the parts ln_1, attn, ln_2 and mlp, sized as the configuration says",
     "adds the attention of ln_1 to its input, then the MLP of ln_2 to the sum",
 )
+TWO = "ln_1 and ln_2 are two layer norms"
 
 TABLE = Table(
     uses=("config", "layernorm", "mlp", "attention"),
     checks=(
         BLOCK.structure(
-            *flaws(layout, *SIZED),
-            *refusals(("part-missing", "The parts are ln_1, attn, ln_2 and mlp, as "
-                       "in Hugging Face's checkpoints.",
-                       r"has no `(ln_1|ln_2|attn|mlp)`")),
+            *flaws(dict, *SIZED),
+            *refusals(
+                ("part-missing", "The parts are called ln_1, attn, ln_2 and mlp, as in "
+                 "Hugging Face's checkpoints.",
+                 r"^GPT2Block has no `(ln_1|attn|ln_2|mlp)`"),
+                ("part-of-another-kind", "ln_1 and ln_2 are LayerNorm, attn is "
+                 "GPT2Attention and mlp is GPT2MLP.",
+                 r"has no `(c_attn|c_proj|c_fc|weight|bias)`"),
+            ),
         ),
         Check(
-            "ln_1 and ln_2 are two layer norms", "are_two_norms",
-            expect=lambda: True, needs=(BLOCK.has,), where="GPT2Block.__init__",
+            TWO,
+            "are_two_norms",
+            expect=lambda: True,
+            needs=(BLOCK.has,),
+            where="GPT2Block.__init__",
             mistakes=(Mistake("one-norm-twice", "ln_1 and ln_2 are one and the same "
-                              "layer norm.", gives=lambda: False, quiet=True),),
+                              "norm.", gives=lambda: False, quiet=True),),
         ),
         BLOCK.calls(
-            *distinct(
-                *flaws(answer, *((name, told, dict(wiring=wiring))
-                                 for name, told, wiring in WIRINGS),
-                       *EPSILONS, *FIRST, *SECOND, *BOTH),
-                like=lambda a, b: same(a, b, 5e-4),
-            ),
-            two_at_once("Two things are off, one in each half: a residual or a norm "
-                        "around the attention, and one around the MLP.",
-                        answer, BLOCK.tolerance, FIRST, SECOND),
+            *flaws(wired, *WIRINGS, *EPSILONS),
+            *flaws(answer, *halves()),
+            Mistake("two-mistakes", "Two things are off: one around the attention, one "
+                    "around the MLP.", proves=two_halves),
             *NOT_A_TENSOR,
+            needs=(BLOCK.has, TWO),
         ),
         *BLOCK.properties("20 features, 2 heads, 30 inside, another epsilon",
                           causal=True),
