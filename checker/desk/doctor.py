@@ -344,8 +344,11 @@ def puzzles_folder() -> Iterator[Finding]:
 def saves() -> Iterator[Finding]:
     from checker.desk.terminal import needs_polling
 
-    how = "by polling" if needs_polling(ROOT / "puzzles") else "by events"
-    yield Finding("well", f"watch learns of saves {how}; --poll is the other way")
+    polls = needs_polling(ROOT / "puzzles")
+    how = "checks for saves" if polls else "is notified of saves"
+    yield Finding(
+        "well", f"watch {how}" + ("" if polls else "; --poll checks for them")
+    )
 
 
 def worker() -> Iterator[Finding]:

@@ -138,20 +138,14 @@ class Watch(AbstractContextManager["Watch"]):
             if not self.plain:
                 self.console.clear()
             screen.print_findings(self.verdict, self.console)
-            self.console.print()
-            self.console.print(screen.link(self.place(self.verdict)), soft_wrap=True)
+            if self.verdict.trouble is None or self.verdict.trouble.place is None:
+                file = Place(self.verdict.file, 1)
+                self.console.print(screen.link(file), soft_wrap=True)
             if not self.files()[-1].exists():
                 self.say("Waiting for the file; press x to restore the original.")
         if note:
             self.say(note)
         self.show_prompt()
-
-    def place(self, verdict: Report) -> Place:
-        """Where to go on working: the first trouble's line, or the file."""
-        trouble = verdict.trouble
-        if trouble is not None and trouble.place is not None:
-            return trouble.place
-        return Place(verdict.file, 1)
 
     def show_prompt(self) -> None:
         done, total = progress.passed(load()), len(puzzles())

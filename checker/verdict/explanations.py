@@ -183,10 +183,18 @@ def keywords(*table: tuple[str, str, str, str]) -> tuple[Row, ...]:
             way,
             {"call": wrote.partition("(")[0]},
             callee="max .*",
+            takes=TAKES.get(name, ".*"),
         )
         for name, wrote, way, remark in table
     )
 
+
+TAKES = {
+    **dict.fromkeys(("dim", "keepdim", "keepdims"), r".*\baxis\b.*"),
+    "eps": r".*\bepsilon\b.*",
+    "embedding_dim": r".*\bdim\b.*",
+}
+"""What a function has to take for the MAX way to be one."""
 
 KEYWORDS = keywords(
     ("dim", "F.softmax(x, dim=-1)", "F.softmax(x, axis=-1)",

@@ -45,7 +45,7 @@ def test_here_all_is_well(course: Course, tmp_path: Path, hub: str) -> None:
         "✓ Python 3.", "✓ packages: modular 25.7", "✓ MAX 25.7", "names of MAX that",
         "default device is", "MAX's cache", "of memory free", "of disk free",
         f"{hub} answers in", "bundled model models/austen is intact",
-        "puzzles/ can be written", "watch learns of saves", "worker starts in",
+        "puzzles/ can be written", "watch is notified of saves", "worker starts in",
     ):  # fmt: skip
         assert sum(words in line for line in lines) >= 1, words
     assert lines[-1] == "The course can run here."

@@ -703,7 +703,7 @@ TABLE = Table(
             mistakes=(
                 Mistake("token-by-token", "The tokens are decoded one by one: a letter "
                         "made of two breaks.",
-                        gives=lambda: "".join(to_text([one]) for one in to_ids(ACCENTED))),
+                        gives=lambda: "".join(map(to_text, zip(to_ids(ACCENTED))))),
             ),
         ),
         Check(
