@@ -344,11 +344,10 @@ def puzzles_folder() -> Iterator[Finding]:
 def saves() -> Iterator[Finding]:
     from checker.desk.terminal import needs_polling
 
-    polls = needs_polling(ROOT / "puzzles")
-    how = "checks for saves" if polls else "is notified of saves"
-    yield Finding(
-        "well", f"watch {how}" + ("" if polls else "; --poll checks for them")
-    )
+    if needs_polling(ROOT / "puzzles"):
+        yield Finding("well", "watch checks for saves: no event tells of them here")
+    else:
+        yield Finding("well", "watch is notified of saves; --poll checks for them")
 
 
 def worker() -> Iterator[Finding]:
