@@ -69,7 +69,7 @@ class Notes:
         for owner, name, noting in (
             (model.MaxGPT2Model, "__init__", self.builds),
             (model.MaxGPT2Model, "load_huggingface_weights", self.loads),
-            (model.GPTModel, "__call__", self.calls),
+            (model.MaxGPT2Model, "__call__", self.calls),
             (InferenceSession, "load", self.compiles),
             (generator, "__init__", self.takes),
             (generator, "generate", self.writes),
@@ -100,18 +100,19 @@ class Notes:
         return answer
 
     def number(self, model: Any) -> int:
-        """The place of a model, or of the one that a transformer is in."""
-        owns = [model in (m, getattr(m, "transformer", None)) for m in self.models]
-        return owns.index(True) if True in owns else -1
+        """The place of a model among those that were built."""
+        same = [each is model for each in self.models]
+        return same.index(True) if True in same else -1
 
-    def calls(self, old: Any, transformer: Any, ids: Any, *args: Any) -> Any:
-        """A module is called, with values or in a graph that is being traced."""
-        used = f"use {self.number(transformer)}"
+    def calls(self, old: Any, model: Any, ids: Any, *args: Any) -> Any:
+        """A model is called, with values or in a graph that is being traced."""
+        used = f"use {self.number(model)}"
         if used not in self.record.events:
             self.record.events.append(used)
-        if not self.inside and getattr(ids, "real", True):
-            self.forward(ids)
-        return old(transformer, ids, *args)
+        if not self.inside:
+            with contextlib.suppress(Exception):  # in a graph, ids have no values
+                self.forward(np.array(np.from_dlpack(ids)))
+        return old(model, ids, *args)
 
     def compiles(self, old: Any, *args: Any, **more: Any) -> Any:
         """What is compiled notes when it runs; its class depends on who compiles."""
@@ -122,14 +123,13 @@ class Notes:
         return compiled
 
     def runs(self, old: Any, compiled: Any, *args: Any) -> Any:
-        if not self.inside:
-            self.forward(args[0] if args else None)
+        if not self.inside and args:
+            self.forward(np.array(np.from_dlpack(args[0])))
         return old(compiled, *args)
 
-    def forward(self, ids: Any) -> None:
+    def forward(self, ids: Array) -> None:
         self.record.events.append("forward")
-        with contextlib.suppress(Exception):  # ids that no model can read
-            self.record.forwards.append(np.array(np.from_dlpack(ids)))
+        self.record.forwards.append(ids)
 
     def takes(self, old: Any, *args: Any, **more: Any) -> None:
         self.record.generator = asked(old, *args, **more)
