@@ -13,7 +13,8 @@ from tests.course.pages import Page
 from tests.course.record_readme import README, ROOT, recorded
 
 NAMES = ("README.md", "CONTRIBUTING.md", "AGENTS.md", "models/README.md")
-PAGES = [Page(ROOT, name) for name in (*NAMES, "docs/architecture.md", "docs/pytorch-to-max.md")]
+DOCS = ("docs/architecture.md", "docs/pytorch-to-max.md")
+PAGES = [Page(ROOT, name) for name in (*NAMES, *DOCS)]
 LINKED = [*PAGES, *(Page(ROOT, f"docs/{p.name}") for p in ROOT.glob("docs/*.md"))]
 TASKS = tomllib.loads((ROOT / "pixi.toml").read_text(encoding="utf-8"))["tasks"]
 

@@ -6,7 +6,7 @@ however it was decided when to stop. The parent process alone imports this.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,10 +18,9 @@ RARE = math.log(4e6)
 """A test may reject what is right once in four million runs."""
 
 
-def counts(texts: Sequence[str], signs: Sequence[str]) -> Shares:
+def counts(text: str, signs: Sequence[str]) -> Shares:
     """How often each token was written; what is no token's sign is left out."""
-    written = "".join(texts)
-    return np.array([written.count(sign) for sign in signs], float)
+    return np.array([text.count(sign) for sign in signs], float)
 
 
 def likelihood(seen: Shares, p: Shares) -> float:
@@ -31,10 +30,8 @@ def likelihood(seen: Shares, p: Shares) -> float:
 
 
 def unlike(seen: Shares, p: Shares) -> float:
-    """The logarithm of how much better any distribution at all explains the draws.
-
-    "Any": the estimate before each draw, (n_j + 1/2) / (n + k/2), after Krichevsky and
-    Trofimov 1981.
+    """The logarithm of how much better any distribution at all explains the draws: the
+    estimate before each draw, (n_j + 1/2) / (n + k/2) (Krichevsky and Trofimov 1981).
     """
     k, n = len(seen), seen.sum()
     estimated = sum(math.lgamma(each + 0.5) for each in seen) - k * math.lgamma(0.5)
@@ -51,64 +48,38 @@ def shared(weights: Shares) -> Shares:
     return weights / weights.sum()
 
 
-def most_probable(p: Shares, k: int) -> Shares:
+def top(p: Shares, k: int) -> Shares:
     """The k most probable tokens alone."""
     return shared(np.where(np.argsort(np.argsort(-p)) < k, p, 0))
 
 
-def up_to(part: float, p: Shares, one_more: int) -> Shares:
-    """The most probable tokens that have this part of the probability together, with
-    or without the one that reaches it."""
-    fewer = int(np.searchsorted(np.cumsum(-np.sort(-p)), part))
-    return most_probable(p, max(1, fewer + one_more))
+def up_to(p: Shares, part: float) -> Shares:
+    """The most probable tokens that have this part of the probability together."""
+    return top(p, int(np.searchsorted(np.cumsum(-np.sort(-p)), part)) + 1)
 
 
-def cut_off(weights: Shares) -> Shares:
-    """What is drawn from weights as if they summed to 1: the last id has the rest."""
-    ends = np.minimum(np.cumsum(weights), 1.0)
-    ends[-1] = 1.0
-    return np.diff(ends, prepend=0.0)
+def largest(scores: Shares, noise: Callable[[Shares], Shares]) -> Shares:
+    """How often each score is the largest, with noise added; integrated over x.
 
-
-# The largest of several scores with random noise. The distributions of noise are given
-# as the probability of less than x.
-
-
-def largest(scores: Shares, noise: Any) -> Shares:
-    """How often each score is the largest, with noise added; integrated over x."""
+    ``noise(x)`` is the probability that the noise is less than x.
+    """
     x = scores.max() + np.linspace(-12, 16, 1121)
-    return _won(noise(x - scores[:, None]))
-
-
-def largest_product(p: Shares) -> Shares:
-    """How often p times a number between 0 and 1 is the largest."""
-    x = np.linspace(0, p.max(), 1001)
-    return _won(np.clip(x / np.maximum(p, 1e-12)[:, None], 0, 1))
-
-
-def _won(below: Shares) -> Shares:
+    below = noise(x - scores[:, None])
     middle = np.maximum((below[:, 1:] + below[:, :-1]) / 2, 1e-300)
     others = np.exp(np.log(middle).sum(0) - np.log(middle))
     return shared((np.diff(below, axis=1) * others).sum(1))
-
-
-def gumbel(x: Shares) -> Shares:
-    return np.exp(-np.exp(-np.clip(x, -500, None)))
-
-
-def negative_gumbel(x: Shares) -> Shares:
-    return 1 - gumbel(-x)
-
-
-def exponential(x: Shares) -> Shares:
-    return 1 - np.exp(-np.clip(x, 0, None))
-
-
-def uniform(x: Shares) -> Shares:
-    return np.clip(x, 0, 1)
 
 
 def normal(x: Shares) -> Shares:
     known = np.linspace(-8, 8, 1601)
     erf = [math.erf(each / math.sqrt(2)) for each in known]
     return (1 + np.interp(x, known, erf)) / 2
+
+
+NOISES: tuple[Callable[[Shares], Shares], ...] = (
+    lambda x: np.clip(x, 0, 1),  # uniform
+    lambda x: 1 - np.exp(-np.clip(x, 0, None)),  # exponential
+    lambda x: 1 - np.exp(-np.exp(np.clip(x, None, 500))),  # Gumbel's, negative
+    normal,
+)
+"""What is taken for Gumbel's noise."""
