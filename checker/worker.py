@@ -181,7 +181,7 @@ class Worker:
         self.answers = answers
         self.scratch = os.getcwd()
         self.interpreter = interpreter
-        interpreter.on_fallback = lambda line: self.send({"note": line})
+        interpreter.listen(lambda line: self.send({"note": line}))
         self.guard: guard.Guard | None = None
         self.token = ""
 
