@@ -63,7 +63,7 @@ class Server:
         self.answers = answers
         self.scratch = os.getcwd()
         self.interpreter = interpreter
-        interpreter.on_fallback = lambda line: self.send({"note": line})
+        interpreter.listen(lambda line: self.send({"note": line}))
         self.guard: guard.Guard | None = None
         self.token = ""
 
