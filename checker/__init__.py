@@ -1,13 +1,14 @@
 """The checker: runs a learner's puzzle in a worker process and says what it found.
 
-``python -m checker s05`` checks one step. The house, one verb a file:
+``python -m checker s05`` checks one step. The rooms, in the order of the data:
 
-    command line   __main__.py
-    load, probe    worker.py, probe.py, interpreter.py   (the worker process)
-    compare        compare.py
-    diagnose       diagnose.py
-    report         report.py
-    the whole      check.py, with process.py holding the worker by its collar
+    worker/       the learner's process: loads the files, runs the probes
+    interpreter/  runs MAX's graphs in NumPy, in the worker
+    link/         the parent's end of a worker, and what goes between them
+    verdict/      compares, names mistakes, explains exceptions, judges
+    desk/         for learners: the screen, watch, hints, reset and so on
+    classroom/    for teachers: grading, reports, the handout
 
-What is checked stands in ``tests/sNN_NAME.py``, in the words of ``table.py``.
+What is checked is in ``tests/sNN_NAME/``, in the words of ``table.py``.
+docs/architecture.md follows one array through all of it.
 """
