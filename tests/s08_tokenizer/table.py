@@ -19,7 +19,7 @@ from tests.support.stand_ins import DEFAULT, END, LETTERS
 
 PLAIN = "Mr. Darcy isn't at Pemberley, is he?"
 LOUD = "  Two  spaces , isn't\n\n\tit ? Don't ! Naïve café — Ω 🙂 say 'tis 42 . "
-LONG = " ".join([PLAIN] * 90)
+LONG = " ".join(["It was so.", *[PLAIN] * 90])
 SHORT = "the end"
 END_ID, SIZE = 2047, 2048
 
