@@ -233,7 +233,7 @@ def step_by_step(learner: Learner) -> dict[str, list[str]]:
     return found
 
 
-ROUND, LEAST, MOST = 20, 12, 64
+ROUND, LEAST, MOST = 20, 8, 64
 AT_ALL = 6.0
 """Seconds by the clock, whatever has been drawn."""
 
