@@ -234,8 +234,8 @@ def step_by_step(learner: Learner) -> dict[str, list[str]]:
 
 
 ROUND, LEAST, MOST = 20, 8, 64
-AT_ALL = 6.0
-"""Seconds by the clock, whatever has been drawn."""
+AT_ALL, BY_THE_CLOCK = 6.0, 15.0
+"""Seconds of the processor, and by the clock, whatever has been drawn."""
 
 
 def frequencies(learner: Learner, seconds: float) -> dict[str, list[str]]:
@@ -252,8 +252,9 @@ def frequencies(learner: Learner, seconds: float) -> dict[str, list[str]]:
             found[name].append(text.removeprefix("abc"))
         if number == LEAST - 1:
             del calls["sharp"]
-        enough = time.process_time() - began > seconds and number + 1 >= LEAST
-        if enough or time.monotonic() - clock > AT_ALL:
+        spent = time.process_time() - began
+        late = spent > AT_ALL or time.monotonic() - clock > BY_THE_CLOCK
+        if late or (spent > seconds and number + 1 >= LEAST):
             break
     return found
 

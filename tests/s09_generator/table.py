@@ -498,7 +498,7 @@ TABLE = Table(
         context_row(CUTS, probes.LONGER, 4, probes.CONTEXT),
         context_row("goes on when what it writes fills the context",
                     PROMPT, NEW, probes.FULL),
-        row(SAMPLES, "frequencies", (0.6,), accept=drawn_right, needs=(CUTS,),
+        row(SAMPLES, "frequencies", (1.0,), accept=drawn_right, needs=(CUTS,),
             mistakes=(
                 Mistake("seed-each-token", "The random numbers start again from the "
                         "seed at each token: make the generator before the loop.",
