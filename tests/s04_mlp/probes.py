@@ -40,7 +40,7 @@ layer = Layer(
     weights,
     x=loud,
     sizes={"batch": 2, "tokens": 5, "n_embd": C, "inner": INNER},
-    others={"batch": 3, "tokens": 7, "n_embd": 20, "inner": 50},
+    others={"batch": 3, "tokens": 7, "n_embd": 20, "n_head": 4, "inner": 50},
     symbolic=(C,),
 )
 SQUARE: Sizes = {**layer.sizes, "inner": C}

@@ -5,13 +5,14 @@ byte-level BPE (``tests/support/bpe.py``).
 """
 
 import re
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import numpy as np
 
-from checker.table import Check, Mistake, Table
-from tests.s01_config.table import SIZES as SMALL
+from checker.table import Check, Mistake, Table, refusals
+from tests.s01_config.table import SIZES as GPT2_SMALL
 from tests.s10_demo.probes import NEW, OTHER_SEED, SEED
 from tests.support.bpe import bundled, other
 from tests.support.data import Array
@@ -19,278 +20,332 @@ from tests.support.gpt2 import logits
 from tests.support.rows import name_missing
 from tests.support.stand_ins import DEFAULT, HUB_SIZES, SIZES, weights
 
+Facts = dict[str, Any]
 TEXT = "Mr. Darcy is at Pemberley."
 IDS = bundled().encode(TEXT)
-Texts = list[dict[str, Any]]
 
 
 @cache
 def after(*ids: int) -> Array:
-    """The checkpoint's logits after the last of some ids."""
+    """The logits after the last of the ids."""
     return logits(list(ids), weights())
 
 
-def continued(prompt: str, count: int) -> str:
-    ids = bundled().encode(prompt)
-    for _ in range(count):
-        ids.append(int(after(*ids).argmax()))
-    return bundled().decode(ids)
+# What is printed
 
 
-# Properties
+def numbers(said: str) -> list[int]:
+    """The whole numbers in a text; 2,048 is one and also two."""
+    joined = re.sub(r"(?<=\d),(?=\d{3}\b)", "", said)
+    found = re.findall(r"\d+(?:\.\d+)?", f"{said}\n{joined}")
+    return [int(float(each)) for each in found if float(each).is_integer()]
 
 
-def text_is_right(got: Texts) -> str | None:
-    for each in got:
-        want = continued(each["prompt"], each["max_new_tokens"])
-        if each["text"] != want:
-            return f"got {each['text']!r}, want {want!r}"
-    return None if got else "nothing was written greedily"
+def shape(ids: list[list[int]]) -> list[int]:
+    return [*np.shape(ids), SIZES["vocab_size"]]
 
 
-def forward_before(got: list[str]) -> str | None:
-    return None if "forward" in got else "nothing but generate runs the model"
+def shape_is_in(ids: list[list[int]], said: str) -> bool:
+    rest = iter(numbers(said))
+    return all(number in rest for number in shape(ids))
 
 
-def forward_printed(got: dict[str, Any]) -> str | None:
-    """One forward pass has its shape and its next token printed."""
-    numbers = [int(found) for found in re.findall(r"\d+", got["said"])]
-    for ids in got["ids"]:
-        shape = [*np.shape(ids), SIZES["vocab_size"]]
-        token = int(after(*ids[0]).argmax())
-        rest = without(numbers, shape)
-        if rest is None:
-            return f"the logits have shape {shape}, which is not printed"
-        if token not in rest:
-            return f"the most likely next token is {token}, which is not printed"
-    return None if got["ids"] else "no forward pass was run outside generate"
+def likeliest(ids: list[list[int]]) -> list[int]:
+    """The most likely next tokens: several where rounding decides."""
+    last = np.array([after(*row) for row in ids])
+    found = np.argwhere(last > last.max(-1, keepdims=True) - 2e-4)
+    return [int(one) for one in found[:, 1]]
 
 
-def without(numbers: list[int], part: list[int]) -> list[int] | None:
-    """The numbers without a part that stands in them in a row; None if it does not."""
-    for at in range(len(numbers) - len(part) + 1):
-        if numbers[at : at + len(part)] == part:
-            return numbers[:at] + numbers[at + len(part) :]
+def unsaid(ids: list[list[int]], said: str) -> str | None:
+    """What is not printed about one run of the model."""
+    if not shape_is_in(ids, said):
+        return f"the shape of the logits, {shape(ids)}, is not printed"
+    if not {*likeliest(ids)} & {*numbers(said)}:
+        token = likeliest(ids)[0]
+        return f"the id of the most likely next token, {token}, is not printed"
     return None
 
 
-def greedy(got: Texts) -> Texts:
-    return [each for each in got if not each["do_sample"]]
+def no_shape(ids: list[list[int]], said: str) -> bool:
+    return not shape_is_in(ids, said) and bool({*likeliest(ids)} & {*numbers(said)})
 
 
-def temperatures(got: Texts) -> list[float]:
-    return [float(each["temperature"]) for each in got if each["do_sample"]]
+def no_token(ids: list[list[int]], said: str) -> bool:
+    return shape_is_in(ids, said) and {*numbers(said)} <= {*shape(ids)}
 
 
-def three_ways(got: Texts) -> str | None:
-    if not got:
+def of_each_run(judge: Callable[..., bool]) -> Callable[[Facts], bool]:
+    return lambda got: bool(got["runs"]) and all(judge(**run) for run in got["runs"])
+
+
+def forward_printed(got: Facts) -> str | None:
+    faults = [unsaid(**run) for run in got["runs"]]
+    if not faults:
+        return "nothing but generate runs the model"
+    return None if None in faults else faults[-1]
+
+
+def printed(wrong: Callable[[list[int]], int]) -> Callable[[Facts], bool]:
+    """Whether another number is printed for the id after each run: ``wrong(ids)``."""
+    return of_each_run(
+        lambda ids, said: (
+            wrong(ids[0]) in numbers(said) and unsaid(ids, said) is not None
+        )
+    )
+
+
+def of_all_positions(ids: list[int]) -> int:
+    """The index of the largest logit, counted through all positions."""
+    return int(np.argmax([after(*ids[: t + 1]) for t in range(len(ids))]))
+
+
+def letters(text: str) -> str:
+    """Letters and digits only: a screen breaks lines and draws frames."""
+    return "".join(sign for sign in text if sign.isalnum())
+
+
+def shown(got: Facts) -> list[bool]:
+    """For each text that was generated, whether it has been printed."""
+    said, found = letters(got["said"]), []
+    for each in got["texts"]:
+        text = each["text"]
+        forms = {text, text.removeprefix(each["prompt"]), repr(text)[1:-1]}
+        found.append(any(letters(form) and letters(form) in said for form in forms))
+    return found
+
+
+def all_shown(got: Facts) -> str | None:
+    missing = shown(got).count(False)
+    return f"{missing} of {len(shown(got))} texts are not printed" if missing else None
+
+
+# What generate is asked
+
+
+def asked(got: Facts, name: str) -> list[Any]:
+    return [each[name] for each in got["texts"]]
+
+
+def heats(got: Facts) -> list[float]:
+    return [each["temperature"] for each in got["texts"] if each["do_sample"]]
+
+
+def three_ways(got: Facts) -> str | None:
+    found = list(dict.fromkeys(heats(got)))
+    if not got["texts"]:
         return "generate was not called"
-    if not greedy(got):
+    if all(asked(got, "do_sample")):
         return "do_sample is never False"
-    found = list(dict.fromkeys(temperatures(got)))
     if len(found) < 2:
         return f"the temperatures of the sampled texts are {found}, want two"
     if found[-1] <= found[0]:
-        return f"the temperatures are {found}; the last should be the highest"
+        return f"the temperatures are {found}; the last has to be the highest"
     return None
 
 
-def lengths(got: Texts) -> list[Any]:
-    return [each.get("max_new_tokens") for each in got]
-
-
-def lengths_right(got: Texts) -> str | None:
-    wrong = [n for n in lengths(got) if n != NEW]
-    if not got:
-        return "generate was not called"
-    return f"max_new_tokens was {wrong[0]}, want {NEW}" if wrong else None
+def lengths_right(got: Facts) -> str | None:
+    wrong = [n for n in asked(got, "max_new_tokens") if n != NEW]
+    return f"max_new_tokens was {wrong[0]!r}, want {NEW}" if wrong else None
 
 
 def seeds_right(got: list[list[Any]]) -> str | None:
-    first = got[0]
-    if not first:
-        return "nothing was sampled"
-    if None in first:
+    if None in got[0]:
         return f"the seed was None, want {SEED}"
-    if len(got) > 1 and set(first) & set(got[1]):
+    if len(got) > 1 and set(got[0]) & set(got[1]):
         return f"--seed {SEED} and --seed {OTHER_SEED} gave generate the same seed"
     return None
 
 
-def all_shown(got: list[bool]) -> str | None:
-    missing = got.count(False)
-    if not got:
-        return "generate was not called"
-    return f"{missing} of {len(got)} texts are not printed" if missing else None
+def contexts_right(got: Facts) -> str | None:
+    want = SIZES["n_positions"]
+    wrong = [n for n in got["context lengths"] if n != want]
+    return f"context_length is {wrong[0]}, want {want}" if wrong else None
 
 
-# What is known of the models: "load 0" and so on.
+def text_is_right(got: list[Facts]) -> str | None:
+    for each in got:
+        ids = bundled().encode(each["prompt"])
+        for _ in range(each["max_new_tokens"]):
+            ids.append(int(after(*ids).argmax()))
+        if each["text"] != (want := bundled().decode(ids)):
+            return f"got {each['text']!r}, want {want!r}"
+    return None if got else "nothing was written greedily"
 
 
-def numbers(got: list[str], *kinds: str) -> set[str]:
-    return {event.split()[-1] for event in got if event.split()[0] in kinds}
+# What happened to the models
 
 
-def never_loaded(got: list[str]) -> bool:
-    return bool(numbers(got, "build")) and not numbers(got, "load")
+def happened(judge: Callable[[str], Any]) -> Callable[[Facts], bool]:
+    """A judgement of the events, joined."""
+    return lambda got: bool(got["events"] and judge(" ".join(got["events"])))
 
 
-def loaded_late(got: list[str]) -> bool:
-    loads = [at for at, event in enumerate(got) if event.startswith("load")]
-    used = [at for at, event in enumerate(got) if event.startswith("use")]
-    return bool(loads and used) and used[0] < loads[0]
+def into_another(events: str) -> bool:
+    """A model that was traced or run was never loaded, and another one was."""
+    used = set(re.findall(r"(?:trace|forward) (\d)", events))
+    loaded = set(re.findall(r"load (\d)", events))
+    return bool(loaded and used - loaded)
 
 
-def loaded_elsewhere(got: list[str]) -> bool:
-    loaded, used = numbers(got, "load"), numbers(got, "use")
-    return bool(loaded and used) and not loaded & used
+def some_of_gpt2_small(got: Facts) -> bool:
+    kinds = {(got[n] == SIZES[n], got[n] == GPT2_SMALL[n]) for n in SIZES}
+    return kinds == {(True, False), (False, True)}
 
 
-def some(got: Any) -> bool:
-    return isinstance(got, list) and bool(got)
+def ends(judge: Callable[[Any], bool]) -> Callable[[Facts], bool]:
+    return lambda got: "said" in got and judge(got["returned"])
 
 
-def proven(name: str, message: str, proves: Any, probe: str = "") -> Mistake:
+ENDS: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
+    ("flag-missing", "One of the flags --model, --max-new-tokens and --seed is missing "
+     "or has another name.", lambda got: got["returned"] == "SystemExit(2)" and bool(
+         re.search(r"unrecognized arguments: --(model|max-new|seed)", got["said"]))),
+    ("returns-none", "main returns nothing: 0 says that all went well.",
+     ends(lambda value: value is None)),
+    ("exits", "main ends the program; it has to return its exit status.",
+     ends(lambda value: value in ("SystemExit(0)", "SystemExit(None)"))),
+    ("returns-true", "True counts as 1 as an exit status, which means failure.",
+     ends(lambda value: value is True)),
+    ("returns-text", "main returns a text; it has to return its exit status, a number.",
+     ends(lambda value: isinstance(value, str) and value[:11] != "SystemExit(")),
+    ("returns-failure", "0 says that all went well; another exit status is a failure.",
+     ends(lambda value: type(value) is int and 0 < value < 256)),
+)  # fmt: skip
+
+RUNS = "runs on a checkpoint's folder to the end and returns 0"
+SIZED = "builds the model with the sizes in the checkpoint's config.json"
+LOADS = "gives the model the checkpoint's weights before it is used"
+WRITES = "writes greedily, then at a moderate and at a higher temperature"
+ARGV_IGNORED = Mistake(
+    "argv-ignored",
+    "The arguments are read from the command line, not from argv: pass argv on to "
+    "parse_args.",
+    proves=lambda got: got[0] != got[1] == [SIZES],
+    probe="both_argvs",
+)
+DEFAULT_TOKENIZER = Mistake(
+    "tokenizer-of-the-default",
+    f"This is the tokenizer of {DEFAULT}: pass the model's folder on.",
+    gives=lambda: np.array([other().encode(TEXT)], np.int64),
+    probe="ids_used",
+    given=(TEXT,),
+)
+
+
+def known(
+    name: str, message: str, proves: Callable[[Any], Any], probe: str = ""
+) -> Mistake:
     return Mistake(name, message, proves=proves, probe=probe)
 
 
-NOT_CALLED = proven(
-    "nothing-written",
-    "generate is not called.",
-    lambda got: isinstance(got, list) and not got,
-)
-OTHER_TOKENIZER = Mistake(
-    "tokenizer-of-the-default",
-    f"The tokenizer is that of {DEFAULT}: pass the model's name on.",
-    gives=lambda: np.array([other().encode(TEXT)], np.int64),
-    probe="ids_of",
-    given=(TEXT,),
-)
-RUNS = "runs on a checkpoint's folder to the end and returns 0"
-
-
-def ends(name: str, message: str, returned: object) -> Mistake:
-    return Mistake(name, message, gives=lambda: {"returned": returned})
-
-
-def row(name: str, probe: str, *mistakes: Mistake, **judged: Any) -> Check:
-    """A row that means nothing before main runs to its end."""
-    needs = () if name == RUNS else (RUNS,)
-    return Check(
-        name, probe, mistakes=mistakes, where="main", **{"needs": needs, **judged}
-    )
+def row(name: str, probe: str, *mistakes: Mistake, **more: Any) -> Check:
+    more = {"where": "main", "needs": (RUNS, SIZED), **more}
+    return Check(name, probe, mistakes=mistakes, **more)
 
 
 TABLE = Table(
     uses=("config", "model", "tokenizer", "generator"),
     checks=(
-        row(
-            RUNS, "to_the_end",
-            Mistake("argv-ignored", "The arguments are read from the command line, not "
-                    "from argv: pass argv on to parse_args.", probe="argv_and_sys_argv",
-                    gives=lambda: [[HUB_SIZES], [SIZES]]),
-            proven("flag-missing", "One of the flags --model, --max-new-tokens and "
-                   "--seed is not known.",
-                   lambda got: got["returned"] == "SystemExit(2)"
-                   and "unrecognized arguments" in got["said"]),
-            ends("returns-none", "main returns nothing: 0 says that all went well.",
-                 None),
-            ends("exits", "main ends the program; it should return its exit status.",
-                 "SystemExit(0)"),
-            ends("returns-true", "True is 1 as an exit status, which means failure.",
-                 True),
-            ends("returns-one", "1 is the exit status of a failure; 0 says that all "
-                 "went well.", 1),
-            *name_missing("main"),
-            OTHER_TOKENIZER,
-            expect=lambda: {"returned": 0},
-        ),
-        row(
-            "builds the model with the sizes in the checkpoint's config.json", "sizes",
-            Mistake("sizes-of-gpt2-small", "These are GPT2Config's defaults, GPT-2 "
-                    "small's.", gives=lambda: SMALL),
+        row(RUNS, "to_the_end", *name_missing("main"), ARGV_IGNORED,
+            *(known(*each) for each in ENDS),
+            known("greedy-by-temperature", "A temperature of 0 is not greedy, it "
+                  "divides by 0: pass do_sample=False.", lambda got: 0 in heats(got),
+                  "facts"),
+            known("flag-is-text", "The value of a flag is still text: type=int makes "
+                  "it a number.", lambda got: {str(NEW), str(SEED)} & {
+                      *asked(got, "max_new_tokens"), *asked(got, "seed")}, "facts"),
+            DEFAULT_TOKENIZER, expect=lambda: {"returned": 0}, needs=()),
+        row(SIZED, "sizes_built", ARGV_IGNORED,
+            Mistake("sizes-of-gpt2-small", "These are the defaults of GPT2Config, "
+                    "GPT-2 small's.", gives=lambda: GPT2_SMALL),
             Mistake("model-ignored", f"These are the sizes of {DEFAULT}: --model is "
-                    "not used.", gives=lambda: HUB_SIZES),
-            Mistake("inner-size-assumed", "n_inner is taken for 4 × n_embd, which is "
-                    "right only where config.json has none.",
+                    "not used.", gives=lambda: [[HUB_SIZES]] * 2, probe="both_argvs"),
+            Mistake("inner-size-assumed", "n_inner is taken as 4 * n_embd, which holds "
+                    "only if config.json has none.",
                     gives=lambda: {**SIZES, "n_inner": 4 * SIZES["n_embd"]}),
-            expect=lambda: SIZES, needs=(),
-        ),
-        row(
-            "gives the model the checkpoint's weights before it is used", "logits_of",
-            proven("weights-not-loaded", "The weights are never loaded: the model "
-                   "writes with random ones.", never_loaded, "events"),
-            proven("weights-loaded-late", "The weights are loaded after the model was "
-                   "first compiled or run, which keeps the random ones it had then.",
-                   loaded_late, "events"),
-            proven("weights-into-another", "The weights went into another model than "
-                   "the one that writes.", loaded_elsewhere, "events"),
-            given=(IDS,), expect=lambda: after(*IDS), tolerance=1e-3,
-        ),
-        row(
-            "loads the tokenizer of the same model", "ids_of",
-            OTHER_TOKENIZER,
-            given=(TEXT,), expect=lambda: np.array([IDS], np.int64),
-        ),
-        row(
-            "tells the generator how many positions the model has", "context_length",
-            Mistake("context-of-gpt2", "1024 is the default, GPT-2's own n_positions: "
-                    "pass the model's on as context_length.", gives=lambda: 1024),
-            expect=lambda: SIZES["n_positions"],
-        ),
-        row(
-            "tests a forward pass of its own", "events",
-            proven("no-forward-pass", "The model is not run on a sample input.",
-                   lambda got: "generate" in got and "forward" not in got),
-            accept=forward_before,
-        ),
-        row(
-            "prints the shape of the logits and the most likely next token", "printed",
-            accept=forward_printed,
-        ),
-        row(
-            "writes greedily, then at a moderate and at a higher temperature", "texts",
-            NOT_CALLED,
-            proven("all-greedy", "All texts are greedy: temperature means nothing "
-                   "while do_sample is False.",
-                   lambda got: some(got) and not temperatures(got)),
-            proven("never-greedy", "No text is greedy: do_sample=False makes it so.",
-                   lambda got: some(got) and not greedy(got)),
-            proven("same-temperature", "All sampled texts have the same temperature.",
-                   lambda got: len(temperatures(got)) > 1
-                   and len(set(temperatures(got))) == 1),
-            accept=three_ways,
-        ),
-        row(
-            "writes as many tokens as --max-new-tokens says", "texts",
-            proven("length-ignored", "--max-new-tokens is not passed on to generate.",
-                   lambda got: some(got) and NEW not in lengths(got)),
-            proven("length-sometimes-ignored", "--max-new-tokens is not passed on to "
-                   "each call of generate.",
-                   lambda got: NEW in lengths(got) and set(lengths(got)) != {NEW}),
-            accept=lengths_right,
-        ),
-        row(
-            "samples with the seed that --seed says", "seeds",
-            proven("seed-ignored", "--seed is not passed on to generate.",
-                   lambda got: None in got[0]),
-            proven("seed-fixed", "The seed is the same whatever --seed says.",
-                   lambda got: bool(set(got[0]) & set(got[1]))),
-            accept=seeds_right,
-        ),
-        row(
-            "prints all that it writes", "shown",
-            proven("nothing-printed", "The texts are written and not printed.",
-                   lambda got: some(got) and not any(map(bool, got))),
-            accept=all_shown,
-        ),
-        row(
-            "does nothing when it is only imported", "on_import",
-            proven("runs-on-import", "main is called when the file is imported: call "
-                   'it below if __name__ == "__main__".',
-                   lambda got: got[0].startswith(("build", "load"))),
-            expect=list,
-        ),
+            known("some-sizes-of-gpt2-small", "Some of the sizes are the defaults of "
+                  "GPT2Config, GPT-2 small's: pass all seven on.", some_of_gpt2_small),
+            *refusals(("no-model", "The model is MaxGPT2Model, of step 7.",
+                       r"^main made no MaxGPT2Model")),
+            expect=lambda: SIZES, needs=()),
+        row(LOADS, "logits_used",
+            known("weights-not-loaded", "The weights are never loaded: the model "
+                  "writes with random ones.", happened(lambda e: "load" not in e),
+                  "facts"),
+            known("weights-loaded-late", "The weights are loaded after the model was "
+                  "compiled or used, with the random ones it had then.",
+                  happened(lambda e: re.search("(trace|forward).*load", e)), "facts"),
+            known("weights-into-another", "The weights are loaded into another model "
+                  "than the one that writes.", happened(into_another), "facts"),
+            *refusals(("no-generator", "The generator is TextGenerator, of step 9.",
+                       r"^main made no TextGenerator")),
+            given=(IDS,), expect=lambda: after(*IDS), tolerance=1e-3),
+        row("loads the tokenizer of the same model", "ids_used", DEFAULT_TOKENIZER,
+            given=(TEXT,), expect=lambda: np.array([IDS], np.int64), needs=(LOADS,)),
+        row("runs the model once and prints the logits' shape and the likeliest token",
+            "facts",
+            known("no-forward-pass", "The model is not run on a sample input.",
+                  lambda got: got["texts"] and got["runs"] == []),
+            known("test-not-printed", "No number is printed about the run.",
+                  of_each_run(lambda ids, said: not numbers(said))),
+            known("shape-not-printed", "The id is printed, and the shape is not.",
+                  of_each_run(no_shape)),
+            known("token-not-printed", "The shape is printed, and no id.",
+                  of_each_run(no_token)),
+            known("token-after-the-first", "The id printed is that of the most likely "
+                  "token after the first position, not after the last.",
+                  printed(lambda ids: int(after(ids[0]).argmax()))),
+            known("token-of-all-positions", "argmax counts through the logits of all "
+                  "positions: take those of the last.", printed(of_all_positions)),
+            known("least-likely-token", "The id printed is that of the least likely "
+                  "token.", printed(lambda ids: int(after(*ids).argmin()))),
+            accept=forward_printed, needs=(LOADS,)),
+        row("gives the generator the model's n_positions as its context_length",
+            "facts",
+            known("default-context", "context_length is left at its default, 1024: the "
+                  "model reads fewer tokens.",
+                  lambda got: set(got["context lengths"]) == {1024}),
+            accept=contexts_right, needs=(LOADS,)),
+        row(WRITES, "facts",
+            known("nothing-written", "generate is not called.",
+                  lambda got: got["texts"] == []),
+            known("all-greedy", "All texts are greedy: temperature does not count "
+                  "while do_sample is False.",
+                  lambda got: got["texts"] and not heats(got)),
+            known("never-greedy", "No text is greedy: pass do_sample=False.",
+                  lambda got: got["texts"] and all(asked(got, "do_sample"))),
+            known("one-temperature", "There is one sampled text; moderate and creative "
+                  "are two.", lambda got: len(heats(got)) == 1),
+            known("same-temperature", "All sampled texts have the same temperature.",
+                  lambda got: len(heats(got)) > len(set(heats(got))) == 1),
+            known("temperatures-swapped", "The temperature falls; the creative text "
+                  "has the higher one.", lambda got: heats(got)[-1] < heats(got)[0]),
+            accept=three_ways),
+        row("writes as many tokens as --max-new-tokens says", "facts",
+            known("length-ignored", "--max-new-tokens is not passed on to generate.",
+                  lambda got: NEW not in asked(got, "max_new_tokens")),
+            known("length-sometimes-ignored", "--max-new-tokens is not passed on to "
+                  "each generate.",
+                  lambda got: {NEW} < set(asked(got, "max_new_tokens"))),
+            accept=lengths_right, needs=(WRITES,)),
+        row("samples with the seed that --seed says", "seeds",
+            known("seed-ignored", "--seed is not passed on to generate.",
+                  lambda got: set(got[0]) == {None}),
+            known("seed-fixed", "The seed is the same whatever --seed says.",
+                  lambda got: set(got[0]) & set(got[1])),
+            accept=seeds_right, needs=(WRITES,)),
+        row("prints all that it writes", "facts",
+            known("nothing-printed", "The texts are written and not printed.",
+                  lambda got: set(shown(got)) == {False}),
+            known("not-all-printed", "Some of the texts are written and not printed.",
+                  lambda got: set(shown(got)) == {False, True}),
+            accept=all_shown, needs=(WRITES,)),
+        row("does nothing when it is only imported", "on_import",
+            known("runs-on-import", "main is called when the file is imported: call it "
+                  'below if __name__ == "__main__".',
+                  lambda got: re.match("build|load|trace|forward|generate", got[0])),
+            expect=list, where=""),
     ),
     compiled=Check("compiled and run by MAX: the same greedy text", "greedy_by_max",
                    accept=text_is_right),

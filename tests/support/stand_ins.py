@@ -146,17 +146,21 @@ def shapes(sizes: Sizes) -> dict[str, tuple[int, ...]]:
 
 
 def weights(sizes: Sizes = SIZES) -> Weights:
-    """Random numbers of order one, matrices of order one half; always the same.
+    """Random numbers, the same for the same data.
 
-    The token embeddings are of one length, so that none is always the most likely.
+    Loud positions and tokens of one length: the most likely next token is another one
+    at each position. It is of the vocabulary's second half, numbers that a demo does
+    not print by chance.
     """
-    found = {
-        name: noise(f"tiny {name}", *shape) / np.float32(len(shape))
-        for name, shape in shapes(sizes).items()
-    }
-    found["wte.weight"] /= np.linalg.norm(found["wte.weight"], axis=1, keepdims=True)
-    found["ln_f.bias"] /= 4
-    return found
+    made = {name: noise(f"tiny {name}", *size) for name, size in shapes(sizes).items()}
+    for name, value in made.items():
+        value *= 0.1 if name.endswith("bias") else 1 / value.ndim
+    tokens = made["wte.weight"]
+    tokens *= 1.75 / np.linalg.norm(tokens, axis=1, keepdims=True)
+    tokens[: len(tokens) // 2] *= 0.4
+    made["wpe.weight"] *= 4
+    made["ln_f.weight"] = np.sign(made["ln_f.weight"]) + 0.3 * made["ln_f.weight"]
+    return made
 
 
 def write_model(folder: Path, sizes: Sizes) -> None:

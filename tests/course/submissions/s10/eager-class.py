@@ -2,13 +2,12 @@
 # eager: the module itself is the model of the generator
 import sys
 from argparse import ArgumentParser
-
-import numpy as np
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 from max.driver import CPU
+from max.experimental import functional as F
 from models.checkpoint import open_checkpoint
 
 import config
@@ -32,7 +31,7 @@ class Demo:
         ids = self.tokenizer.encode("A test")
         logits = self.net(ids)
         print("shape of the logits:", logits.shape)
-        print("next:", int(np.from_dlpack(logits)[0, -1].argmax()))
+        print("most likely next token:", F.argmax(logits[0, -1]).item())
 
     def write(self, temperature):
         generator = TextGenerator(

@@ -79,7 +79,8 @@ def main(argv=None) -> int:
     tokenizer = GPT2TokenizerWrapper(checkpoint.folder)
     compiled = model.compile(TensorType(DType.int64, ["batch", "seqlen"], device=device))
     out = np.from_dlpack(compiled(tokenizer.encode(PROMPTS[0])))
-    print(f"logits {list(out.shape)}, then token {np.argmax(out[0, -1])}")
+    best = out[0, -1].argsort()[::-1][:3]
+    print(f"logits {list(out.shape)}, the three most likely tokens {best}")
     writer = generator.TextGenerator(compiled, tokenizer, context_length=n_positions)
     for name, settings in RUNS:
         for prompt in PROMPTS:
