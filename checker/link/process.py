@@ -104,7 +104,9 @@ class Answers:
 
 def _error(error: dict[str, Any]) -> dict[str, Any]:
     """An exception as it came from the worker, fit to be shown: see ``describe.py``."""
-    texts = {name: _text(error.get(name)) for name in ("type", "message", "name")}
+    texts = {
+        name: _text(error.get(name)) for name in ("type", "message", "name", "fault")
+    }
     flags = {name: error.get(name) is True for name in ("unusable", "todo")}
     frames = error.get("frames")
     found = map(_frame, frames if isinstance(frames, list) else [])

@@ -120,6 +120,9 @@ class Judge:
         if found is None:
             return Line(check.name, "passed", said(check, result, passed=True))
         if result[0] == "error":
+            if place := result[1]["fault"]:
+                reason = f"the check itself is wrong at {place}: {result[1]['message']}"
+                return Line(check.name, "error", sentence, (reason,), fault=True)
             line = explained(check.name, sentence, result, self.file)
             return line if is_open(result) else replace(line, mistake=mistake)
         detail = () if check.failed else (found,)

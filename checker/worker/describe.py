@@ -1,12 +1,14 @@
 """An exception as data that the parent can explain: what it says, and where."""
 
 import linecache
+import os
 import textwrap
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from checker.course import ROOT
 from checker.worker.evidence import Scene, facts
 from checker.worker.probe import Unusable
 
@@ -18,13 +20,15 @@ def describe(error: BaseException, files: Files) -> dict[str, Any]:
 
     Never raises, whatever the learner's objects do. ``frames`` are [path, line,
     function, code], the innermost last; ``definition`` is one more of them, or empty:
-    the learner's function that was called with arguments it does not take.
+    the learner's function that was called with arguments it does not take. ``fault`` is
+    where the checker's own code is wrong; nothing where it is not.
     """
     paths = {file["path"] for file in files.values() if file["learner"]}
     tracebacks = list(_tracebacks(error))
     own = [tb for tb in tracebacks if tb.tb_frame.f_code.co_filename in paths]
     scene = Scene(error, message(error), tracebacks, own, files)
     frames = [_frame(tb) for tb in own] + _try(lambda: _syntax(error, paths), [])
+    faulty = "" if own else _try(lambda: _probes_fault(error, tracebacks[-1]), "")
     imports = isinstance(error, ImportError)
     return {
         "type": type(error).__name__,
@@ -36,6 +40,7 @@ def describe(error: BaseException, files: Files) -> dict[str, Any]:
         "name": _try(lambda: str(error.name or ""), "") if imports else "",  # type: ignore[attr-defined]
         "definition": _try(scene.definition, []),
         "facts": facts(scene),
+        "fault": faulty,
     }
 
 
@@ -81,6 +86,18 @@ def _syntax(error: BaseException, paths: set[str]) -> list[list[Any]]:
         shown = [each for each in lines[:-1] if each.strip()][-1:] + shown
     code = textwrap.dedent("".join(shown).expandtabs()).rstrip()
     return [[error.filename, line, "", code]]
+
+
+def _probes_fault(error: BaseException, innermost: Any) -> str:
+    """The place in the checker's own code that uses a name or a module that is not
+    there: no answer of a learner's makes it do that."""
+    path, line, *_ = _frame(innermost)
+    if not isinstance(error, NameError | ImportError):
+        return ""
+    own = [os.path.join(ROOT, folder, "") for folder in ("checker", "tests")]
+    return (
+        f"{os.path.relpath(path, ROOT)}:{line}" if path.startswith(tuple(own)) else ""
+    )
 
 
 def _shapes(variables: dict[str, Any]) -> dict[str, str]:

@@ -62,8 +62,9 @@ def error(
 ) -> dict[str, Any]:
     """An exception as ``Answers`` keeps it."""
     flags = {"unusable": False, "todo": False}
-    blank = {"name": "", "frames": [], "definition": [], "shapes": {}, "facts": {}}
-    return {"type": kind, "message": message, **flags, **blank, **more}
+    blank: dict[str, Any] = {"name": "", "fault": "", "frames": [], "definition": []}
+    facts: dict[str, Any] = {"shapes": {}, "facts": {}}
+    return {"type": kind, "message": message, **flags, **blank, **facts, **more}
 
 
 def answers(table: Table, *results: tuple[str, Any] | None, **more: Any) -> Answers:

@@ -431,3 +431,12 @@ def test_whatever_a_worker_says_there_is_a_report() -> None:
         assert status != "passed" or (right and not found.stopped)
         seen.add(status)
     assert {"failed", "error"} <= seen
+
+
+def test_a_probe_with_a_fault_of_its_own() -> None:
+    """The checker's own NameError is the checker's fault, not the learner's error."""
+    place = "tests/s04_mlp/probes.py:7"
+    found = error("NameError", "name 'loud' is not defined", fault=place)
+    line = lines(("error", found), *RIGHT[1:])[ADDS.name]
+    assert line.fault and line.mistake is None
+    assert place in line.detail[0] and "loud" in line.detail[0]

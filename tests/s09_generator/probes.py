@@ -241,14 +241,18 @@ def step_by_step(learner: Learner) -> dict[str, list[str]]:
     return found
 
 
-ROUND, LEAST, MOST = 20, 8, 64
+ROUND, FEWEST, LEAST, MOST = 20, 3, 8, 64
+"""Tokens of a round, and rounds: to judge at all, if possible, and with time left."""
 AT_ALL, BY_THE_CLOCK = 6.0, 15.0
-"""Seconds of the processor, and by the clock, whatever has been drawn."""
+"""Seconds of the processor, and by the clock, after which FEWEST are enough."""
 
 
 def frequencies(learner: Learner, seconds: float) -> dict[str, list[str]]:
     """What is sampled of each model, in rounds of 20 tokens, each with its own seed: as
-    many as the processor does in ``seconds``, but LEAST to MOST; "sharp" LEAST only."""
+    many as the processor does in ``seconds``, but LEAST to MOST; "sharp" LEAST only.
+
+    A busy machine leaves fewer, but never so few that nothing can be said.
+    """
     found: dict[str, list[str]] = {name: [] for name in HEAT}
     calls = {name: generator(learner, Model(name), context_length=3) for name in HEAT}
     began, clock = time.process_time(), time.monotonic()
@@ -262,7 +266,7 @@ def frequencies(learner: Learner, seconds: float) -> dict[str, list[str]]:
             del calls["sharp"]
         spent = time.process_time() - began
         late = spent > AT_ALL or time.monotonic() - clock > BY_THE_CLOCK
-        if late or (spent > seconds and number + 1 >= LEAST):
+        if number + 1 >= (FEWEST if late else LEAST) and (late or spent > seconds):
             break
     return found
 

@@ -307,7 +307,7 @@ def unlike(seen: Seen, p: Seen) -> list[str]:
 
 def drawn_right(got: dict[str, list[str]]) -> str | None:
     seen, forms = counted(got), sum(map(len, ways().values()))
-    if min(each.sum() for each in seen.values()) < 3 * probes.ROUND:
+    if min(each.sum() for each in seen.values()) < probes.FEWEST * probes.ROUND:
         return "generate adds too few tokens to judge how they are drawn"
     found, wrong = explained(seen), unlike(seen, ways()[""][0])
     if not wrong and max(found.values()) - found[""] <= RARE + math.log(forms):
