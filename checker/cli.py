@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from checker.course import FOLDER, Fault, has_solutions, puzzles, select
+from checker.course import FOLDER, Fault, beyond, every, has_solutions, select
 
 if TYPE_CHECKING:
     from checker.desk.screen import Printer
@@ -29,7 +29,8 @@ PASSED, NOT_YET, USAGE, FAULT = range(4)
 """Exit statuses: all is well · not yet · the command line is wrong · the environment
 or the checker itself is at fault."""
 
-ALL = "all"
+PARTS = {"all": "the ten puzzles", "beyond": "the puzzles beyond the ten"}
+"""What stands for several steps."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +75,12 @@ class Parser(argparse.ArgumentParser):
         self.exit(USAGE)
 
 
-def step_argument(*, every: bool = False) -> Callable[[str], str]:
-    """Argparse's ``type`` of a step; ``every`` allows "all". Unknown: a UsageError."""
+def step_argument(*, parts: bool = False) -> Callable[[str], str]:
+    """Argparse's ``type`` of a step; ``parts`` allows "all" and "beyond". Unknown: a
+    UsageError."""
 
     def step(text: str) -> str:
-        known = [*(puzzle.step for puzzle in puzzles()), *([ALL] if every else [])]
+        known = [*(puzzle.step for puzzle in every()), *(PARTS if parts else ())]
         if text in known:
             return text
         raise UsageError(f"there is no step {text!r}{_nearest(text, known)}")
@@ -86,18 +88,22 @@ def step_argument(*, every: bool = False) -> Callable[[str], str]:
     return step
 
 
-def add_step(parser: argparse.ArgumentParser, *, every: bool) -> None:
+def add_step(parser: argparse.ArgumentParser, *, parts: bool) -> None:
     """The argument STEP."""
-    steps = [puzzle.step for puzzle in puzzles()]
-    shown = f"{steps[0]} … {steps[-1]}" + (f", or {ALL}" if every else "")
+    shown = f"{steps()}" + (f", {' or '.join(PARTS)}" if parts else "")
     parser.add_argument(
-        "step", metavar="STEP", type=step_argument(every=every), help=shown
+        "step", metavar="STEP", type=step_argument(parts=parts), help=shown
     )
+
+
+def steps() -> str:
+    """The first and the last step, as a text."""
+    return f"{every()[0].step} … {every()[-1].step}"
 
 
 def unknown(word: str) -> UsageError:
     """What to say when the first word is neither a step nor a command."""
-    known = [*(puzzle.step for puzzle in puzzles()), ALL, *COMMANDS]
+    known = [*(puzzle.step for puzzle in every()), *PARTS, *COMMANDS]
     return UsageError(f"there is no step or command {word!r}{_nearest(word, known)}")
 
 
@@ -106,7 +112,7 @@ def _nearest(word: str, known: list[str]) -> str:
     number = re.fullmatch(r"s?0*(\d{1,2})", word.lower())
     if number and (step := f"s{int(number[1]):02}") in known:
         return f"; did you mean {step}?"
-    names = {puzzle.name: puzzle.step for puzzle in puzzles() if puzzle.step in known}
+    names = {puzzle.name: puzzle.step for puzzle in every() if puzzle.step in known}
     spelt = {**{name: name for name in known}, **names}
     near = difflib.get_close_matches(word.lower(), spelt, n=1, cutoff=0.5)
     if not near:
@@ -116,10 +122,10 @@ def _nearest(word: str, known: list[str]) -> str:
 
 def overview() -> str:
     """What there is, for people who call ``python -m checker`` alone."""
-    steps = [puzzle.step for puzzle in puzzles()]
     checks = (
-        Command(f"{steps[0]} … {steps[-1]}", "", "check one puzzle"),
-        Command("all", "", "check all of them, a line each"),
+        Command(steps(), "", "check one puzzle"),
+        Command("all", "", "check the ten, one line each"),
+        *(Command("beyond", "", "check those after the ten") for _ in beyond()[:1]),
     )
     groups = (("Check", checks), ("Learn", LEARNING), ("Teach", TEACHING))
     lines = ["python -m checker COMMAND"]
@@ -132,7 +138,7 @@ def overview() -> str:
 
 def check_parser() -> Parser:
     made = Parser(prog="python -m checker", description="Check the puzzles.")
-    add_step(made, every=True)
+    add_step(made, parts=True)
     made.add_argument(
         "--dir",
         type=Path,
@@ -164,9 +170,9 @@ def check(arguments: argparse.Namespace) -> int:
 
         if arguments.json:
             reports = list(_checked(examiner, arguments))
-            screen.print_json(reports, every=arguments.step == ALL)
+            screen.print_json(reports, every=arguments.step in PARTS)
         else:
-            with screen.Printer(every=arguments.step == ALL) as printer:
+            with screen.Printer(every=arguments.step in PARTS) as printer:
                 reports = list(_checked(examiner, arguments, printer))
     if any(each.fault for each in reports):
         return FAULT

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "puzzles"
+TEN = 10
+"""Steps of the course itself; those after them lead beyond."""
 
 
 class Fault(Exception):
@@ -44,23 +46,40 @@ class Puzzle:
 
 
 @cache
-def puzzles() -> tuple[Puzzle, ...]:
-    """All of them, in order."""
+def every() -> tuple[Puzzle, ...]:
+    """The ten and those beyond, in order."""
     tables = sorted((ROOT / "tests").glob("s[0-9][0-9]_*/probes.py"))
     return tuple(Puzzle(*path.parent.name.split("_", 1)) for path in tables)
 
 
+def puzzles() -> tuple[Puzzle, ...]:
+    """The ten."""
+    return every()[:TEN]
+
+
+def beyond() -> tuple[Puzzle, ...]:
+    """The steps after the ten."""
+    return every()[TEN:]
+
+
+def part(puzzle: Puzzle) -> tuple[Puzzle, ...]:
+    """The ten, or those beyond them: whichever the puzzle belongs to."""
+    return puzzles() if puzzle in puzzles() else beyond()
+
+
 def puzzle(step_or_name: str) -> Puzzle:
     """The puzzle called ``s05`` or ``attention``. KeyError if there is none."""
-    for candidate in puzzles():
+    for candidate in every():
         if step_or_name in (candidate.step, candidate.name):
             return candidate
     raise KeyError(step_or_name)
 
 
 def select(step: str) -> tuple[Puzzle, ...]:
-    """The puzzles that a command names: one, or all. KeyError for an unknown one."""
-    return puzzles() if step == "all" else (puzzle(step),)
+    """The puzzles that a command names: one, "all" ten, or those "beyond" them.
+    KeyError for an unknown one."""
+    parts = {"all": puzzles, "beyond": beyond}
+    return parts[step]() if step in parts else (puzzle(step),)
 
 
 def siblings(name: str) -> tuple[Puzzle, ...]:
@@ -72,7 +91,7 @@ def siblings(name: str) -> tuple[Puzzle, ...]:
         if used not in seen:
             seen.add(used)
             todo += puzzle(used).table.uses
-    return tuple(each for each in puzzles() if each.name in seen)
+    return tuple(each for each in every() if each.name in seen)
 
 
 @dataclass(frozen=True)

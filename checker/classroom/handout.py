@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
 def copy_course(folder: Path) -> None:
     """Write the handout into ``folder``: untouched puzzles, the reference sealed."""
     from checker import holes
-    from checker.course import puzzles
+    from checker.course import every
 
     folder.mkdir(parents=True, exist_ok=True)
     for name in KEPT:
@@ -76,7 +76,7 @@ def copy_course(folder: Path) -> None:
             shutil.copy2(source, target)
     for name in NAMING:
         _trim(folder / name)
-    for puzzle in puzzles():
+    for puzzle in every():
         text = holes.puzzle(puzzle.name)
         (folder / "puzzles" / puzzle.file).write_text(text, encoding="utf-8")
     (folder / "checker" / seal.SEALED.name).write_bytes(seal.seal())

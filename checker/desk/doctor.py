@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from checker.cli import FAULT, PASSED
-from checker.course import ROOT, puzzles
+from checker.course import ROOT, every
 
 MODEL = ROOT / "models" / "austen"
 SUMS = ROOT / "models" / "austen.sha256"
@@ -155,7 +155,7 @@ def used_names() -> list[str]:
     from checker.course import reference
 
     found: set[str] = set()
-    for puzzle in puzzles():
+    for puzzle in every():
         found |= names_in(reference(puzzle.name).text)
     return sorted(found)
 
@@ -327,7 +327,7 @@ def _digest(name: str) -> str:
 
 def puzzles_folder() -> Iterator[Finding]:
     folder = ROOT / "puzzles"
-    missing = [p for p in puzzles() if not (folder / p.file).is_file()]
+    missing = [p for p in every() if not (folder / p.file).is_file()]
     for puzzle in missing:
         do = f"python -m checker reset {puzzle.step} --yes"
         yield Finding("note", f"puzzles/{puzzle.file} is missing", do)

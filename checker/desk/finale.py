@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from checker.cli import NOT_YET, PASSED
-from checker.course import FOLDER, ROOT, puzzles
+from checker.course import FOLDER, ROOT, beyond, puzzles
 from checker.desk.progress import changed
 from checker.desk.screen import command
 from checker.desk.state import load
@@ -51,12 +51,13 @@ def write_closing_lines(folder: Path, say: Callable[[str], None]) -> None:
         process.wait()
 
 
-def beyond() -> list[str]:
+def next_steps() -> list[str]:
     """What there is to do with a finished GPT-2."""
     return [
         f"{command('my-demo')} compiles it with MAX and takes the real GPT-2's weights "
         "(550 MB) where the hub can be reached.",
         f"{command('my-demo --model models/austen --seed 7')} writes another text.",
+        *(f"{command(each.step)} is the first step beyond." for each in beyond()[:1]),
     ]
 
 
@@ -73,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
             return NOT_YET
     print("All ten steps pass. This is what your own GPT-2 writes:\n", flush=True)
     write_closing_lines(FOLDER, lambda line: print(line, flush=True))
-    print("", *beyond(), sep="\n")
+    print("", *next_steps(), sep="\n")
     return PASSED
 
 

@@ -137,7 +137,7 @@ def print_hints(lines: list[str], console: Console) -> None:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_step(parser, every=False)
+    add_step(parser, parts=False)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""The ten puzzles and how far you are: what is remembered of checks, and ``list``."""
+"""The puzzles and how far you are: what is remembered of checks, and ``list``."""
 
 import argparse
 import hashlib
@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from checker.cli import PASSED
-from checker.course import FOLDER, Puzzle, puzzles
+from checker.course import FOLDER, Puzzle, beyond, every, part, puzzles
 from checker.desk.screen import bar, command
 from checker.desk.state import State, StepState, changing, load
 from checker.verdict.report import Report
@@ -55,8 +55,9 @@ def changed(puzzle: Puzzle, step: StepState) -> bool:
 
 
 def pending(state: State, start: Puzzle | None = None) -> Puzzle | None:
-    """The first step that has not passed, from ``start`` on and then from the first."""
-    ordered = puzzles()
+    """The first step that has not passed; with ``start``, among the ten or those beyond
+    them, whichever it belongs to, from there on and then from the first."""
+    ordered = part(start) if start else every()
     at = ordered.index(start) if start else 0
     turned = (*ordered[at:], *ordered[:at])
     return next((p for p in turned if not state.steps[p.step].passed), None)
@@ -64,8 +65,8 @@ def pending(state: State, start: Puzzle | None = None) -> Puzzle | None:
 
 def resume(state: State) -> Puzzle:
     """Where to go on: the step last watched or the next one that has not passed."""
-    last = next((p for p in puzzles() if p.step == state.current), None)
-    return pending(state, last) or last or puzzles()[-1]
+    last = next((p for p in every() if p.step == state.current), None)
+    return pending(state, last) or pending(state) or last or every()[-1]
 
 
 def spend(puzzle: Puzzle, seconds: float) -> None:
@@ -76,9 +77,11 @@ def spend(puzzle: Puzzle, seconds: float) -> None:
 
 
 def rows(state: State, current: Puzzle | None = None) -> list[Text]:
-    """The table of ``list``: a line for each step."""
+    """The table of ``list``: a line for each step, and one between the two parts."""
     made = [Text(f"  {'step':<6}{'puzzle':<12}{'time':>8}{'hints':>7}", style="dim")]
-    for puzzle in puzzles():
+    for puzzle in every():
+        if puzzle in beyond()[:1]:
+            made.append(Text("  beyond the ten", style="dim"))
         step = state.steps[puzzle.step]
         symbol, colour, note = _standing(puzzle, step)
         row = Text(f"{symbol} ", style=colour)
@@ -117,8 +120,17 @@ def show_rows(console: Console, state: State, current: Puzzle | None = None) -> 
         console.print(row, soft_wrap=True)
 
 
-def passed(state: State) -> int:
-    return sum(bool(step.passed) for step in state.steps.values())
+def passed(state: State, among: tuple[Puzzle, ...]) -> int:
+    return sum(bool(state.steps[puzzle.step].passed) for puzzle in among)
+
+
+def how_far(state: State, *, plain: bool = False) -> Text:
+    """A bar for the ten, "10 of 10", and how many beyond them; in words if plain."""
+    done, total = passed(state, puzzles()), len(puzzles())
+    line = Text(f"{done} of {total} steps pass") if plain else bar(done, total)
+    if beyond() and (done == total or passed(state, beyond())):
+        line.append(f" · beyond {passed(state, beyond())} of {len(beyond())}")
+    return line
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -130,7 +142,7 @@ def run(arguments: argparse.Namespace) -> int:
     state = load()
     console = Console(highlight=False)
     show_rows(console, state)
-    console.print(bar(passed(state), len(puzzles())))
+    console.print(how_far(state))
     upcoming = pending(state)
     if upcoming is not None:
         console.print(f"Next: {command('watch')} or {command(upcoming.step)}")

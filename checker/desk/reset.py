@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from checker import holes
-from checker.cli import ALL, NOT_YET, PASSED, USAGE, add_step
+from checker.cli import NOT_YET, PARTS, PASSED, USAGE, add_step
 from checker.course import FOLDER, ROOT, Fault, Puzzle, reference, select, shown
 from checker.desk.state import StepState, changing
 
@@ -92,7 +92,7 @@ def _forget(target: Puzzle) -> None:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_step(parser, every=True)
+    add_step(parser, parts=True)
     parser.add_argument("--yes", "-y", action="store_true", help="do not ask")
     undone = "put the version back that the last reset kept"
     parser.add_argument("--undo", action="store_true", help=undone)
@@ -117,7 +117,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _confirmed(step: str) -> bool:
-    what = "all puzzles" if step == ALL else shown(FOLDER / select(step)[0].file)
+    what = PARTS.get(step) or shown(FOLDER / select(step)[0].file)
     try:
         answer = input(f"Reset {what}? A backup is kept. [y/N] ")
     except EOFError:

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
-from checker.course import Puzzle, puzzles
+from checker.course import Puzzle, part, puzzles
 from checker.verdict.explain import Place
 from checker.verdict.report import Line, Report
 
@@ -206,8 +206,8 @@ def print_line(line: Line, console: Console) -> None:
     console.print(text, soft_wrap=not console.file.isatty())
     mistake = line.mistake
     meaning = [mistake.message] if mistake and not mistake.quiet else []
-    for part in [*line.detail, *meaning]:
-        for row in textwrap.wrap(part, WIDTH - 4, break_long_words=False) or [""]:
+    for sentence in [*line.detail, *meaning]:
+        for row in textwrap.wrap(sentence, WIDTH - 4, break_long_words=False) or [""]:
             console.print(Text(f"    {row}"), soft_wrap=True)
     if line.place:
         console.print(Text("    ").append_text(link(line.place)), soft_wrap=True)
@@ -229,12 +229,14 @@ def _next(report: Report) -> str:
     if report.status != "passed":
         return report.puzzle.step
     later = after(report.puzzle)
-    return later.step if later else "finale"
+    if later is not None:
+        return later.step
+    return "finale" if report.puzzle in puzzles() else "list"
 
 
 def after(puzzle: Puzzle) -> Puzzle | None:
-    """The next puzzle of the course; None after the last."""
-    ordered = puzzles()
+    """The next puzzle of the ten, or of those beyond them; None after the last."""
+    ordered = part(puzzle)
     place = ordered.index(puzzle) + 1
     return ordered[place] if place < len(ordered) else None
 
@@ -244,5 +246,6 @@ def total(reports: list[Report]) -> Text:
     passed = sum(report.status == "passed" for report in reports)
     line = f"{passed} of {len(reports)} puzzles pass"
     first = next((r for r in reports if r.status != "passed"), None)
-    line += f". Next: {command(first.puzzle.step if first else 'finale')}"
+    last = "finale" if reports[0].puzzle in puzzles() else "list"
+    line += f". Next: {command(first.puzzle.step if first else last)}"
     return Text(line, style="bold")

@@ -19,7 +19,7 @@ COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_step(parser, every=False)
+    add_step(parser, parts=False)
     parser.add_argument(
         "--spoil", action="store_true", help="show it before the step passes"
     )

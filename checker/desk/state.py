@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from checker.course import ROOT, puzzles
+from checker.course import ROOT, every
 
 FILE = ".progress.json"
 PATIENCE = 2.0
@@ -80,7 +80,7 @@ def changing(root: Path = ROOT) -> Iterator[State]:
 def _state(found: Any) -> State:
     """Raises ValueError, TypeError or AttributeError for another shape than ours."""
     given = found.get("steps", {})
-    steps = {p.step: _step(given.get(p.step, {})) for p in puzzles()}
+    steps = {p.step: _step(given.get(p.step, {})) for p in every()}
     current = found.get("current", "")
     return State(current if current in steps else "", steps)
 

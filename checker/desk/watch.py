@@ -12,9 +12,18 @@ from rich.console import Console
 from rich.text import Text
 
 from checker.cli import PASSED, USAGE, UsageError, step_argument
-from checker.course import FOLDER, Fault, Puzzle, puzzle, puzzles, shown, siblings
+from checker.course import (
+    FOLDER,
+    Fault,
+    Puzzle,
+    beyond,
+    puzzle,
+    puzzles,
+    shown,
+    siblings,
+)
 from checker.desk import hint, progress, reset, screen
-from checker.desk.finale import beyond, write_closing_lines
+from checker.desk.finale import next_steps, write_closing_lines
 from checker.desk.state import changing, load
 from checker.desk.terminal import (
     Saves,
@@ -148,25 +157,36 @@ class Watch(AbstractContextManager["Watch"]):
         self.show_prompt()
 
     def show_prompt(self) -> None:
-        done, total = progress.passed(load()), len(puzzles())
-        if self.plain:
-            self.say(f"{done} of {total} steps pass.")
-        else:
-            self.console.print(screen.bar(done, total))
-        if self.finished:
-            self.say("The course is complete.", "green")
-        elif self.passes:
-            last = progress.pending(load(), self.puzzle) is None
-            then = "to finish the course" if last else "for the next step"
-            self.say(f"{self.puzzle.step} passes. Press n {then}.", "green")
+        self.console.print(progress.how_far(load(), plain=self.plain))
+        if self.passes:
+            passes = f"{self.puzzle.step} passes."
+            done = "The course is complete." if self.finished else passes
+            going_on = self.going_on()
+            then = f" Press n {going_on[0]}." if going_on else ""
+            self.say(done + then, "green")
         keys = [f"{key} {words}" for key, (words, _) in self.keys().items()]
         self.say(" · ".join(keys), "dim")
 
     # What the keys do
 
+    def going_on(self) -> tuple[str, Callable[[], None]] | None:
+        """What n is for, and what it does; None while the step does not pass, and when
+        all is done."""
+        if not self.passes:
+            return None
+        state = load()
+        if (upcoming := progress.pending(state, self.puzzle)) is not None:
+            return "for the next step", lambda: self.go(upcoming)
+        if self.puzzle in puzzles() and not self.finished:
+            return "to finish the course", self.finish
+        if (later := progress.pending(state)) is not None:
+            where = "beyond the ten" if later in beyond() else f"for {later.step}"
+            return f"to go on {where}", lambda: self.go(later)
+        return None
+
     def keys(self) -> dict[str, tuple[str, Callable[[], None]]]:
-        goes_on = self.passes and not self.finished
-        first = {"n": ("next", self.next)} if goes_on else {}
+        going_on = self.going_on()
+        first = {"n": ("next", going_on[1])} if going_on else {}
         return first | {
             "h": ("hint", self.hint),
             "l": ("list", self.show_list),
@@ -183,14 +203,6 @@ class Watch(AbstractContextManager["Watch"]):
             self.say(f"{self.puzzle.step} does not pass yet; n goes on when it does.")
         elif key in self.keys():
             self.keys()[key][1]()
-
-    def next(self) -> None:
-        """The next step that is pending; after the last one, the end of the course."""
-        upcoming = progress.pending(load(), self.puzzle)
-        if upcoming is None:
-            self.finish()
-        else:
-            self.go(upcoming)
 
     def hint(self) -> None:
         """The hints in place of the report, so that both are never scrolled apart."""
@@ -256,7 +268,7 @@ class Watch(AbstractContextManager["Watch"]):
             return self.go(missing[0])
         self.say("All of it passes. Your own GPT-2 has the last word:\n", "bold")
         write_closing_lines(FOLDER, self.say)
-        for line in ("", *beyond()):
+        for line in ("", *next_steps()):
             self.say(line)
         self.finished = True
         return self.show_prompt()

@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from checker.cli import ALL, COMMANDS
-from checker.course import puzzles
+from checker.cli import COMMANDS, PARTS
+from checker.course import every
 
 WHOLE_FILE = "\npytestmark = pytest.mark.max\n"
-STEPS = {ALL, *(puzzle.step for puzzle in puzzles())}
+STEPS = {*PARTS, *(puzzle.step for puzzle in every())}
 STARTING = {"doctor", "finale", "grade"}
 """Commands that start MAX, as ``watch`` and ``solution`` do with a step."""
 
