@@ -84,6 +84,12 @@ class Check:
     passed: str = ""
     failed: str = ""
 
+    def __post_init__(self) -> None:
+        if self.expect is None and self.accept is None:
+            raise ValueError(f"{self.name!r} checks nothing: say expect or accept")
+        if not isinstance(self.needs, tuple):
+            raise TypeError(f"{self.name!r}: needs is a tuple, also of one check")
+
 
 @dataclass(frozen=True)
 class Table:

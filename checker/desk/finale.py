@@ -17,7 +17,7 @@ from checker.course import FOLDER, ROOT, beyond, puzzles
 from checker.desk.progress import changed
 from checker.desk.screen import command
 from checker.desk.state import load
-from checker.link.process import environment
+from checker.link.sandbox import environment
 
 ARGUMENTS = ("--model", "models/austen", "--max-new-tokens", "40")
 PATIENCE = 180.0

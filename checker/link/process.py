@@ -14,27 +14,28 @@ import selectors
 import shutil
 import signal
 import subprocess
-import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from checker.course import ROOT
-from checker.link import wire
+from checker.link import sandbox, wire
+from checker.link.janitor import Janitor
+from checker.link.sandbox import SCRATCH, WORKER, Isolation
 
 SHOWN_LINES = 40
 SHOWN_WIDTH = 200
 LONG = 4000
 """Characters of an exception's message."""
-SCRATCH = "CHECKER_SCRATCH"
-"""Names the scratch directory in a worker's environment, by which strays are found."""
 PATIENCE = 2.0
 """Seconds by the clock for each that a worker may use of the processor."""
 TICK = 0.05
 """Seconds between two looks at a worker's memory and clock."""
+FAMILY = 0.25
+"""Seconds between two looks at the processes that an isolated worker has started."""
+PROCESSES = 32
+"""How many those may be."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Limits:
     probe: float = 10.0
     step: float = 22.0
     diagnosis: float = 8.0
-    fallback: float = 45.0
+    fallback: float = 120.0
     compile: float = 900.0
     memory: int = 2 * 2**30
     output: int = 10 * 2**20
@@ -160,23 +161,31 @@ LOAD = "load"
 class WorkerProcess:
     """A worker process. It is starting when this returns; ``ask`` waits for it."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(
+        self, limits: Limits, isolation: Isolation = Isolation.NONE, package: str = ""
+    ) -> None:
+        """An isolated worker answers the probes of ``package`` alone."""
         self.limits = limits
-        self.scratch = tempfile.mkdtemp(prefix="checker-")
-        temporary = os.path.join(self.scratch, "tmp")
-        os.mkdir(temporary)
+        self.around = around = sandbox.surroundings(isolation, package)
+        self._janitor = Janitor(around.scratch) if around.scratch else None
+        sandbox.fill(around, package)
         reading, writing = os.pipe()
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "checker.worker.main", str(writing)],
+            [*around.command, "-P", "-m", WORKER, str(writing)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             pass_fds=[writing],
-            cwd=self.scratch,
-            env={**environment(), "TMPDIR": temporary, SCRATCH: self.scratch},
+            cwd=around.folder,
+            env=around.environment,
             start_new_session=True,
+            user=around.user,
+            group=around.user,
+            extra_groups=None if around.user is None else [],
         )
         os.close(writing)
+        if self._janitor is not None:
+            self._janitor.watch(self.process.pid)
         self.channel = reading
         assert self.process.stdout is not None
         self.output = self.process.stdout.fileno()
@@ -190,6 +199,8 @@ class WorkerProcess:
         self._pending: list[bytes] = []
         self._received = 0
         self._too_large = False
+        self._family: list[int] = [self.process.pid]
+        self._counted = 0.0
         self._late = False
         self._processor = float("inf")
         self._deadline = self.began + limits.start
@@ -289,15 +300,24 @@ class WorkerProcess:
         if self.channel >= 0:
             os.close(self.channel)
             self.channel = -1
-        shutil.rmtree(self.scratch, ignore_errors=True)
+        if self._janitor is not None:
+            shutil.rmtree(self.around.scratch, ignore_errors=True)
+            self._janitor.dismiss()
+            self._janitor = None
 
     def _strays(self) -> Iterator[int]:
-        """Processes that the worker started and that have left its group."""
+        """Processes that the worker started and that have left its group. Those inside
+        bubblewrap end with it."""
         import psutil
 
-        for process in psutil.process_iter():
+        user = self.around.user
+        for process in () if self.around.inside else psutil.process_iter():
             with contextlib.suppress(psutil.Error, OSError):
-                if process.environ().get(SCRATCH) == self.scratch:
+                if user is not None:
+                    found = process.uids().real == user
+                else:
+                    found = process.environ().get(SCRATCH) == self.around.scratch
+                if found:
                     yield process.pid
 
     def _messages(self) -> Iterator[Any]:
@@ -333,6 +353,7 @@ class WorkerProcess:
             or self._too_large
             or self._printed.size > self.limits.output
             or self._received > self.limits.answer
+            or len(self._family) > PROCESSES
         )
 
     def _read_channel(self) -> bool:
@@ -374,17 +395,33 @@ class WorkerProcess:
         """Bytes resident, and seconds of the processor so far."""
         import psutil
 
-        with contextlib.suppress(psutil.Error):
-            process = psutil.Process(self.process.pid)
-            times = process.cpu_times()
-            return int(process.memory_info().rss), times.user + times.system
-        return 0, 0.0
+        memory, seconds = 0, 0.0
+        for pid in self._members():
+            with contextlib.suppress(psutil.Error):
+                process = psutil.Process(pid)
+                times = process.cpu_times()
+                memory += int(process.memory_info().rss)
+                seconds += times.user + times.system
+        return memory, seconds
+
+    def _members(self) -> list[int]:
+        """The worker; an isolated one with all that it has started."""
+        import psutil
+
+        if self.around.inside and time.monotonic() - self._counted > FAMILY:
+            with contextlib.suppress(psutil.Error):
+                started = psutil.Process(self.process.pid).children(recursive=True)
+                self._family = [self.process.pid, *(each.pid for each in started)]
+            self._counted = time.monotonic()
+        return self._family
 
     def _why(self) -> str:
         if self._received > self.limits.answer:
             return f"answered with more than {self.limits.answer // 2**20} MB"
         if self._too_large:
             return f"used more than {self.limits.memory / 2**30:.3g} GB of memory"
+        if len(self._family) > PROCESSES:
+            return f"started more than {PROCESSES} processes"
         if self._printed.size > self.limits.output:
             return f"printed more than {self.limits.output // 2**20} MB"
         if (self._late or time.monotonic() > self._deadline) and self.alive:
@@ -396,8 +433,11 @@ class WorkerProcess:
             status = self.process.wait(timeout=2)
         except subprocess.TimeoutExpired:
             return "closed the checker's pipe"
+        if self.around.inside and status > 128:  # as a shell tells of a signal
+            status = 128 - status
         if status < 0:
-            return f"was ended by {signal.Signals(-status).name}"
+            with contextlib.suppress(ValueError):
+                return f"was ended by {signal.Signals(-status).name}"
         return f"ended the process (exit status {status})"
 
 
@@ -435,18 +475,3 @@ def _printable(line: str) -> str:
     if line.isprintable():
         return line
     return "".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in line)
-
-
-def environment() -> dict[str, str]:
-    """The worker's: this course first on the path, no network, one thread for NumPy."""
-    path = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(path),
-        "PYTHONUTF8": "1",
-        "HF_HUB_OFFLINE": "1",
-        "TRANSFORMERS_OFFLINE": "1",
-        "TOKENIZERS_PARALLELISM": "false",
-        "OPENBLAS_NUM_THREADS": "1",
-        "OMP_NUM_THREADS": "1",
-    }

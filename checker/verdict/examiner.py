@@ -12,6 +12,7 @@ from typing import Any
 
 from checker.course import Fault, Puzzle, Source, reference, shown, siblings
 from checker.link.process import Answers, Limits, WorkerProcess, key
+from checker.link.sandbox import Isolation
 from checker.link.warm import Warming
 from checker.table import Check, Table
 from checker.verdict import diagnose
@@ -25,7 +26,10 @@ AHEAD = 5.0
 
 
 class Examiner:
-    """Checks the files of one folder. Close it, or use it in a ``with`` statement."""
+    """Checks the files of one folder. Close it, or use it in a ``with`` statement.
+
+    Isolated, each file has a worker of its own, which sees no more than it needs.
+    """
 
     def __init__(
         self,
@@ -33,11 +37,14 @@ class Examiner:
         limits: Limits | None = None,
         announce: Callable[[str], None] = lambda _: None,
         worker: WorkerProcess | None = None,
+        isolation: Isolation = Isolation.NONE,
     ) -> None:
         self.folder = folder
         self.limits = limits or Limits()
         self.announce = announce
+        self.isolation = isolation
         self._worker = worker
+        self._package = ""
         self._fresh: Warming | None = None
         self._verdicts: dict[tuple[str, ...], bool] = {}
 
@@ -63,7 +70,10 @@ class Examiner:
         if self._worker is None or not self._worker.alive:
             self._drop()
             fresh, self._fresh = self._fresh, None
-            self._worker = fresh.take() if fresh else WorkerProcess(self.limits)
+            self._worker = fresh.take() if fresh else self._made()
+
+    def _made(self) -> WorkerProcess:
+        return WorkerProcess(self.limits, self.isolation, self._package)
 
     def renew(self, target: Puzzle, *, forget: bool = False) -> None:
         """Start a fresh worker in the background, warmed up for ``target``.
@@ -99,7 +109,8 @@ class Examiner:
         """Check one step against ``folder``'s file of it."""
         began = time.monotonic()
         self.settle()
-        self.start()
+        if self.isolation is Isolation.NONE:
+            self.start()
         path = self.folder / target.file
         text = read(path)
         if isinstance(text, Line):
@@ -163,6 +174,10 @@ class Examiner:
         self, target: Puzzle, files: dict[str, Source], *, diagnosing: bool
     ) -> Report:
         table, file = target.table, shown(Path(files[target.name].path))
+        if self.isolation is not Isolation.NONE:
+            self._drop()
+            self._package = target.package
+            self.start()
         if self._worker is not None and not self._worker.ready and diagnosing:
             diagnose.prepare(table, PREPARING)
         answers = self._ask(_request(target, files, _probes(table)))

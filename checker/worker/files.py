@@ -7,7 +7,7 @@ import importlib.machinery
 import linecache
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
@@ -15,13 +15,8 @@ from typing import Any
 class Files(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Imports the puzzles by name (``from config import …``) from the request."""
 
-    def __init__(
-        self,
-        files: dict[str, dict[str, Any]],
-        executed: Callable[[ModuleType], None],
-    ) -> None:
+    def __init__(self, files: dict[str, dict[str, Any]]) -> None:
         self.files = files
-        self.executed = executed
 
     def find_spec(
         self, name: str, path: object = None, target: object = None
@@ -36,7 +31,6 @@ class Files(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def exec_module(self, module: ModuleType) -> None:
         file = self.files[module.__name__]
         exec(compile(file["source"], file["path"], "exec"), module.__dict__)
-        self.executed(module)
 
     @contextlib.contextmanager
     def importable(self) -> Iterator[None]:

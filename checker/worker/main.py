@@ -51,11 +51,7 @@ def prepare() -> None:
 
 
 class Server:
-    """Answers requests.
-
-    It holds its own references to all that it needs while the learner's code runs: by
-    their names the checker's modules cannot be had then.
-    """
+    """Answers requests, one after the other."""
 
     def __init__(self, answers: io.RawIOBase) -> None:
         from checker import interpreter
@@ -64,7 +60,7 @@ class Server:
         self.scratch = os.getcwd()
         self.interpreter = interpreter
         interpreter.listen(lambda line: self.send({"note": line}))
-        self.guard: guard.Guard | None = None
+        self.guard = guard.Guard()
         self.token = ""
 
     def send(self, message: object) -> None:
@@ -73,12 +69,11 @@ class Server:
             data = data[self.answers.write(data) :]
 
     def serve(self, request: dict[str, Any]) -> None:
-        assert self.guard is not None
         self.token = request["token"]
         os.chdir(self.scratch)
         probes = importlib.import_module(f"{request['package']}.probes")
         called = [(_found(probes, name), given) for name, given in request["probes"]]
-        files = Files(request["files"], self.guard.keep)
+        files = Files(request["files"])
         paths = frozenset(file["path"] for file in files.files.values())
         with self.guard.watching(paths) as violations, files.importable():
             learner = self.load(request["name"], files)
@@ -129,7 +124,6 @@ def main() -> None:
     server = Server(answers)
     server.send({"ready": True})
     sys.argv[1:] = []
-    server.guard = guard.Guard()
     limit_resources()
     for line in requests:
         server.serve(wire.decode(line))

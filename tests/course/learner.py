@@ -154,4 +154,5 @@ def agrees(name: str, text: str) -> None:
     if RECORD:
         GOLDEN.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    assert text == path.read_text(encoding="utf-8")
+    known = path.read_text(encoding="utf-8")
+    assert text == known, f"{path.name} is another; record it: see CONTRIBUTING.md"

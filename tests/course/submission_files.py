@@ -83,11 +83,21 @@ def _bases(folder: Path) -> dict[str, tuple[str, str]]:
 def _entries(folder: Path, kind: str) -> Iterator[Submission]:
     path = folder / f"{kind}.txt"
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    stems: set[str] = set()
     for entry in re.split(r"^== ", text, flags=re.MULTILINE)[1:]:
         head, *lines = entry.removesuffix("\n").split("\n")
         count = 3 if kind == "wrong" else 2
-        stem, base, *named, why = [part.strip() for part in head.split("|", count)]
-        source = _changed(_bases(folder)[base][1], lines, f"{path}: {stem}")
+        parts = [part.strip() for part in head.split("|", count)]
+        place = f"{path}: {parts[0]}"
+        if len(parts) <= count:
+            raise ValueError(f"{place}: its first line has fewer than {count} bars")
+        stem, base, *named, why = parts
+        if base not in _bases(folder):
+            raise ValueError(f"{place}: there is no base {base}.py")
+        if stem in stems:
+            raise ValueError(f"{place}: the name occurs twice")
+        stems.add(stem)
+        source = _changed(_bases(folder)[base][1], lines, place)
         yield Submission(folder.name, stem, kind, source.encode(), why, *named)
 
 
