@@ -307,7 +307,7 @@ def _tarred(file: IO[bytes], header: tarfile.TarInfo, path: str, data: int) -> M
         wanted = min(header.size, LARGEST + 1)
         found = _block(file, data, wanted)
         if len(found) < wanted:
-            raise Unreadable("ends too early")
+            raise Unreadable("is cut short")
         return found
 
     sort = IN_TAR.get(header.type, "special file")

@@ -313,10 +313,11 @@ def _source(step: Step) -> str:
 
 
 def _ignored(grade: Grade) -> list[str]:
-    """What was not graded, and why."""
+    """What was not graded, and why, beside the reason for grading nothing."""
     said = [f"{each['path']} {each['reason']}" for each in grade["ignored"]]
     more = int(grade["ignored_more"])
-    return [*said, *([f"and {more} more"] if more else [])]
+    said += [f"and {more} more"] if more else []
+    return [each for each in said if each not in grade["reason"]]
 
 
 def _section(grade: Grade) -> str:

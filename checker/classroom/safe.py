@@ -12,7 +12,7 @@ GAP = "\u200b"
 """Of no width: breaks what renderers look for in a text, whatever its escapes."""
 
 PUNCTUATION = re.compile(r"[\\`*_{}\[\]()#+!|<>~$&]")
-ACTIVE = re.compile(r"@(?=\S)|:(?=//)|(?<=www)\.", re.IGNORECASE)
+ACTIVE = re.compile(r"@(?=\S)|:(?=//)|www(?=\.)", re.IGNORECASE)
 """Mentions, e-mail addresses and bare links, which no backslash switches off."""
 
 FORMULA = "=+-@＝＋－＠"

@@ -87,8 +87,9 @@ class Found:
 
     def missing(self, file: str) -> str:
         """Why a puzzle file is not there."""
-        near = [each for each in self.ignored if each.file in (file, ALL)]
-        return "; ".join([f"there is no {file}", *map(str, near[:3])])
+        own = [str(each) for each in self.ignored if each.file == file]
+        own = own or [str(each) for each in self.ignored if each.file == ALL]
+        return "; ".join([f"there is no {file}", *own[:3]])
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -25,11 +26,10 @@ def disk(path: Path) -> Iterator[None]:
 
 
 def _why(error: OSError) -> str:
-    """The system's words; shutil gives a list of (from, to, words) instead."""
-    if error.strerror:
-        return error.strerror
+    """The system's words; shutil has a list of (from, to, "[Errno 28] words: …")."""
     found = error.args[0] if error.args else ""
-    return str(found[0][-1] if isinstance(found, list) and found else found)
+    said = error.strerror or (found[0][-1] if isinstance(found, list) else found)
+    return re.sub(r"^\[Errno \d+\] ([^:]+).*", r"\1", str(said))
 
 
 @contextmanager
