@@ -332,7 +332,7 @@ def _section(grade: Grade) -> str:
     lines += [_step_row(step) for step in grade["steps"]]
     lines.append("")
     for step, check in _checks(grade):
-        if check["status"] in ("failed", "error"):
+        if check["status"] in ("failed", "error") and not _unjudged(step):
             mark, said = MARKS[check["status"]], _said(check).replace("\n", "; ")
             name = escaped(check["name"])
             lines.append(f"- {mark} {step['step']} {name}: {escaped(said)}")
@@ -341,8 +341,15 @@ def _section(grade: Grade) -> str:
     return "\n".join([*lines, "", f"Checked by {escaped(grade['checker'])}.", ""])
 
 
+def _unjudged(step: Step) -> str:
+    """Why none of a step's own checks was run; empty where they were."""
+    (first, *rest) = step["checks"]
+    return "" if rest or first["status"] == "passed" else _said(first)
+
+
 def _step_row(step: Step) -> str:
     result = f"{_passed(step)} of {len(step['checks'])} checks"
+    result = _unjudged(step) or result
     if step["stand_ins"]:
         result += f", with the reference {', '.join(step['stand_ins'])}"
     points = f"{step['score']:g} of {step['max_score']:g}"

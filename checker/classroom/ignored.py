@@ -59,9 +59,9 @@ class Notes:
         self._never.append(Ignored(f"{folder}/", "is a folder that is never graded"))
 
     def other(self, path: str) -> None:
-        """A file that has no puzzle's name."""
+        """A file that is not one of the graded puzzles."""
         if path.lower().endswith(".py"):
-            self._python.append(Ignored(path, "has no puzzle's name"))
+            self._python.append(Ignored(path, "is not one of the graded puzzles"))
         else:
             folder = str(PurePosixPath(path).parent)
             self._others.setdefault(folder, []).append(path)
@@ -76,7 +76,7 @@ class Notes:
 
 def _group(folder: str, paths: list[str]) -> Ignored:
     if len(paths) == 1:
-        return Ignored(paths[0], "has no puzzle's name")
+        return Ignored(paths[0], "is not one of the graded puzzles")
     suffixes = Counter(PurePosixPath(path).suffix for path in paths)
     usual = ", ".join(suffix or "no suffix" for suffix, _ in suffixes.most_common(3))
     return Ignored(f"{folder}/", f"has {len(paths)} files that are not Python: {usual}")

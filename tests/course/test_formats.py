@@ -297,3 +297,13 @@ def test_long_names_of_uploads(tmp_path: Path) -> None:
     found = copied(submission, tmp_path)
     assert len(found.sources["mlp.py"]) == 200
     assert len(found.ignored[0].path) == 200
+
+
+def test_why_a_step_was_not_judged() -> None:
+    """Markdown says in the step's row that its file is missing or untouched."""
+    found = grade(said="", ignored=[])
+    check = {"name": "mlp.py is filled in", "status": "todo", "mistake": None}
+    found["steps"][3]["checks"] = [{**check, "detail": "it is the untouched puzzle"}]
+    text = formats.markdown([found])
+    assert "| s04 | mlp |  | 0 of 10 | it is the untouched puzzle |" in text
+    assert text.count("untouched") == 1

@@ -186,7 +186,7 @@ def test_what_is_not_graded_is_said(maker: Maker, tmp_path: Path) -> None:
     assert [(note.path, note.reason) for note in found.ignored] == [
         ("old/mlp.py", "was not graded: puzzles/mlp.py was"),
         ("solutions/", "is a folder that is never graded"),
-        ("helper.py", "has no puzzle's name"),
+        ("helper.py", "is not one of the graded puzzles"),
         ("data/", "has 2 files that are not Python: .txt, .bin"),
     ]
     assert found.missing("demo.py") == "there is no demo.py"
