@@ -33,7 +33,7 @@ HEADER = 2**13
 """Bytes of an extended header of a tar in which a path is looked for."""
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
-FILE, FOLDER = "file", "folder"
+FILE, FOLDER, SPECIAL = "file", "folder", "special file"
 
 KINDS = {
     stat.S_IFREG: FILE,
@@ -76,7 +76,7 @@ class Member:
 
     Attributes:
         path: as the upload has it, ``/`` between folders.
-        kind: file, folder, link, pipe, socket, device.
+        kind: file, folder, link, pipe, socket, device, special file.
         size: bytes.
         read: returns the bytes of a file. Raises Unreadable.
         fault: why it cannot be read; empty where nothing is known.
@@ -91,7 +91,7 @@ class Member:
 
 def kind(path: Path) -> str:
     """What is at a path, without following links. Raises OSError."""
-    return KINDS.get(stat.S_IFMT(path.lstat().st_mode), "special file")
+    return KINDS.get(stat.S_IFMT(path.lstat().st_mode), SPECIAL)
 
 
 def is_archive(name: str) -> bool:
@@ -120,7 +120,7 @@ def opened(path: Path, enter: Callable[[str], bool]) -> Iterator[Iterator[Member
 def loose(path: Path) -> Member:
     """A file that was handed in by itself."""
     found = path.lstat()
-    sort = KINDS.get(stat.S_IFMT(found.st_mode), "special file")
+    sort = KINDS.get(stat.S_IFMT(found.st_mode), SPECIAL)
     return Member(path.name, sort, found.st_size, lambda: _content(path))
 
 
@@ -184,7 +184,7 @@ def _seen(path: Path) -> Member:
     try:
         return loose(path)
     except OSError as error:
-        return Member("", FILE, 0, bytes, f"cannot be read: {error.strerror}")
+        return Member("", SPECIAL, 0, bytes, f"cannot be read: {error.strerror}")
 
 
 def _in_zip(file: IO[bytes]) -> Iterator[Member]:
@@ -310,7 +310,7 @@ def _tarred(file: IO[bytes], header: tarfile.TarInfo, path: str, data: int) -> M
             raise Unreadable("is cut short")
         return found
 
-    sort = IN_TAR.get(header.type, "special file")
+    sort = IN_TAR.get(header.type, SPECIAL)
     return Member(path, sort, header.size, read)
 
 

@@ -37,8 +37,8 @@ from checker.course import puzzles
 NEVER = {"solutions", "tests", "checker", "__macosx", "site-packages", "node_modules"}
 """Folders whose files are never graded, as those of hidden ones: the course's own, and
 what comes along with packages."""
-LITTER = {"__macosx", "thumbs.db", "desktop.ini"}
-"""Beside hidden files, what systems leave in a folder of submissions."""
+LITTER = {"__macosx", ".ds_store", "thumbs.db", "desktop.ini"}
+"""What systems leave in folders."""
 TRIES = 5
 """How many files of a puzzle are tried, where the first ones cannot be read."""
 NESTED = 5
@@ -103,10 +103,18 @@ class Candidate:
 
 @dataclass
 class Contents:
-    """A submission's members, sorted: by puzzle those to choose from, and archives."""
+    """A submission's members, sorted: those to choose from by puzzle and path, and
+    archives."""
 
-    candidates: dict[str, list[Candidate]] = field(default_factory=dict)
+    candidates: dict[str, dict[str, Candidate]] = field(default_factory=dict)
     archives: list[str] = field(default_factory=list)
+
+    def add(self, file: str, candidate: Candidate, notes: Notes) -> None:
+        """The last of equal paths counts, as when an archive is unpacked."""
+        others = self.candidates.setdefault(file, {})
+        if candidate.path in others:
+            notes.elsewhere(candidate.path, "the last of this name")
+        others[candidate.path] = candidate
 
 
 def find(
@@ -192,9 +200,13 @@ def _children(folder: Path, leave_out: Collection[Path]) -> list[Path]:
         child
         for child in found
         if not child.name.startswith(".")
-        and child.name.casefold() not in LITTER
+        and not _is_litter(child.name)
         and child not in leave_out
     ]
+
+
+def _is_litter(name: str) -> bool:
+    return name.casefold() in LITTER or name.startswith("._")
 
 
 def _submission(name: str, files: list[Path]) -> Submission:
@@ -304,11 +316,10 @@ def _sorted_out(
         elif fault := _fault(member, file):
             notes.fault(path, fault, file)
         elif file:
-            candidate = Candidate(member, path, _rank(parts, file))
-            contents.candidates.setdefault(file, []).append(candidate)
+            contents.add(file, Candidate(member, path, _rank(parts, file)), notes)
         elif member.kind == FILE and is_archive(path):
             contents.archives.append(path)
-        elif member.kind == FILE:
+        elif member.kind == FILE and parts[-1:] and not _is_litter(parts[-1]):
             notes.other(path)
     return contents
 
@@ -331,7 +342,7 @@ def _outside(path: str) -> str:
 def _fault(member: Member, file: str) -> str:
     """Why a member is refused or cannot be read; ``file`` is the puzzle it would be."""
     if member.kind not in (FILE, FOLDER):
-        return _refused(member.kind)
+        return member.fault or _refused(member.kind)
     if file and not member.fault and member.size > LARGEST:
         return TOO_LARGE
     return member.fault if file or member.kind == FOLDER else ""
@@ -351,8 +362,8 @@ def _copied(contents: Contents, into: Path, notes: Notes) -> dict[str, str]:
     """Copy for each puzzle the first candidate that can be read."""
     sources: dict[str, str] = {}
     for puzzle in puzzles():
-        candidates = contents.candidates.get(puzzle.file, [])
-        rest = sorted(candidates, key=lambda each: each.rank)
+        candidates = contents.candidates.get(puzzle.file, {})
+        rest = sorted(candidates.values(), key=lambda each: each.rank)
         for _ in range(TRIES):
             if not rest or puzzle.file in sources:
                 break

@@ -12,6 +12,7 @@ import shutil
 import stat
 import tarfile
 import time
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -211,6 +212,36 @@ def test_too_many_members(
     found = read(maker(tmp_path, {**files, "mlp.py": b""}))
     assert "config.py" in found.sources
     assert "has more than 50 members: the rest is not read" in said(found)
+
+
+def test_the_last_of_equal_paths(tmp_path: Path) -> None:
+    """An archive with two members of one path is read as it would be unpacked."""
+    with (
+        tarfile.open(tmp_path / "ada.tar", "w") as archive,
+        zipfile.ZipFile(tmp_path / "ben.zip", "w") as other,
+    ):
+        for data in (b"", RIGHT):
+            add(archive, "mlp.py", data)
+            with warnings.catch_warnings(action="ignore"):
+                other.writestr("mlp.py", data)
+    for name in ("ada.tar", "ben.zip"):
+        found = read(tmp_path / name)
+        assert (found.folder / "mlp.py").read_bytes() == RIGHT
+        assert said(found) == "mlp.py was not graded: the last of this name was"
+
+
+def test_folders_that_are_too_deep(tmp_path: Path) -> None:
+    """Below what the system can name it says so."""
+    (tmp_path / "ada").mkdir()
+    here = os.open(tmp_path / "ada", os.O_RDONLY)
+    for _ in range(25):
+        os.mkdir("n" * 200, dir_fd=here)
+        above, here = here, os.open("n" * 200, os.O_RDONLY, dir_fd=here)
+        os.close(above)
+    os.close(here)
+    found = read(tmp_path / "ada")
+    assert found.reason.endswith("cannot be read: File name too long")
+    shutil.rmtree(tmp_path / "ada", ignore_errors=True)
 
 
 # Links, devices, paths that lead out.
