@@ -2,40 +2,46 @@
 
     python -m checker grade submissions/ --format csv -o grades.csv
 
-A submission is a folder or a zip that holds any of the ten puzzle files. Each is
-checked like a learner's folder: earlier steps that do not pass are stood in for by the
-reference, so that nothing is penalized twice. What is done is kept in a journal beside
-the output: interrupted, the same command goes on from there.
+A submission is a folder, an archive or loose files with a prefix (``submissions.py``).
+Each is checked like a learner's folder: earlier steps that do not pass are replaced by
+the reference, so that nothing is penalized twice. What is done is kept in a journal
+beside the output: after an interruption the same command goes on from there.
 """
 
 import argparse
+import contextlib
 import hashlib
 import json
+import math
 import os
 import sys
 import threading
 import time
-import tomllib
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, BinaryIO
 
 from checker.classroom import formats
-from checker.classroom.submissions import Submission, digest, find, unpacked
+from checker.classroom.points import earned, total
+from checker.classroom.reading import Grade, read_journal, read_reports, read_weights
+from checker.classroom.submissions import Found, Submission, copied, digest, find
+from checker.classroom.writing import disk, scratch
 from checker.cli import NOT_YET, PASSED, UsageError
 from checker.course import ROOT, Puzzle, puzzles, reference
 from checker.desk import screen
+from checker.desk.reset import untouched
 from checker.link.process import Limits
 from checker.verdict.examiner import Examiner
 from checker.verdict.report import Report
 
 WEIGHTS = Path(__file__).parent / "weights.toml"
 JOURNAL = ".grading.jsonl"
-
-Grade = dict[str, Any]
-"""One submission's result, as JSON: what every format is written from."""
+IGNORED = 50
+"""How many of the files that were not graded a report lists."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +59,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=Path,
         metavar="PATH",
-        help="a submission (folder or zip), a folder of submissions, or a JSON report "
-        "of this command, to write it in another format",
+        help="a submission (folder, zip, tar), a folder of submissions, or a JSON "
+        "report of this command, to write it in another format",
+    )
+    parser.add_argument(
+        "--single",
+        action="store_true",
+        help="each PATH is one submission, whatever it contains",
     )
     parser.add_argument("--format", choices=list(formats.FORMATS), default="table")
     parser.add_argument(
@@ -80,7 +91,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--timeout",
-        type=float,
+        type=_seconds,
         default=180.0,
         metavar="SECONDS",
         help="for a whole submission (180); the rest then counts 0",
@@ -89,23 +100,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Grade, or write a report in another format; 0 whatever the scores are."""
-    if all(path.suffix == ".json" and path.is_file() for path in arguments.paths):
-        grades = [grade for path in arguments.paths for grade in _read_report(path)]
-        formats.write(grades, arguments.format, arguments.output)
+    output = arguments.output
+    if all(path.suffix == ".json" and os.path.isfile(path) for path in arguments.paths):
+        formats.write(read_reports(arguments.paths), arguments.format, output)
         return PASSED
     rules = Rules(read_weights(arguments.weights), arguments.timeout, fingerprint())
+    journal = _journal(output)
+    ours = [path.resolve() for path in (output, journal) if path]
     try:
-        submissions = find(arguments.paths)
+        submissions = find(arguments.paths, ours, single=arguments.single)
     except ValueError as error:
         raise UsageError(str(error)) from error
-    journal = _journal(arguments.output)
+    formats.fits(output, arguments.format, len(submissions))
     grades = grade_all(submissions, rules, arguments.jobs, journal)
     if len(grades) < len(submissions):
         done = f"{len(grades)} of {len(submissions)} graded"
         print(f"interrupted: {done}; the same command goes on", file=sys.stderr)
         return NOT_YET
-    formats.write(grades, arguments.format, arguments.output)
-    journal.unlink(missing_ok=True)
+    formats.write(grades, arguments.format, output)
+    with contextlib.suppress(OSError):
+        journal.unlink(missing_ok=True)
     return PASSED
 
 
@@ -118,7 +132,7 @@ def grade_all(
     stop = threading.Event()
     pool = ThreadPoolExecutor(max_workers=jobs)
     try:
-        with journal.open("a", encoding="utf-8") as log:
+        with _appending(journal) as log:
             tasks = {pool.submit(grade, each, rules, stop): each for each in left}
             finished = (task.result() for task in as_completed(tasks))
             kept = _noted(finished, done, log)
@@ -128,6 +142,7 @@ def grade_all(
         stop.set()
         pool.shutdown(cancel_futures=True)
     finally:
+        stop.set()
         pool.shutdown(cancel_futures=True)
     return [done[each.name] for each in submissions if each.name in done]
 
@@ -136,24 +151,35 @@ def grade(submission: Submission, rules: Rules, stop: threading.Event) -> Grade 
     """One submission's grade, whatever it holds; None when asked to stop."""
     began = time.monotonic()
     steps: list[dict[str, Any]] = []
-    with unpacked(submission) as folder:
+    with scratch() as folder:
+        found = copied(submission, folder)
         with Examiner(folder, Limits(step=min(30.0, rules.timeout))) as examiner:
             for puzzle in puzzles():
                 if stop.is_set():
                     return None
-                if time.monotonic() - began > rules.timeout:
-                    steps.append(_not_run(puzzle, rules))
+                if unjudged := _unjudged(puzzle, found, rules):
+                    steps.append(unjudged)
+                elif time.monotonic() - began > rules.timeout:
+                    steps.append(_late(puzzle, rules))
                 else:
                     steps.append(_step(examiner.check(puzzle), rules, folder))
         return {
             "submission": submission.name,
-            "score": round(sum(step["score"] for step in steps), 2),
-            "max_score": sum(step["max_score"] for step in steps),
+            "score": total(step["score"] for step in steps),
+            "max_score": total(step["max_score"] for step in steps),
             "seconds": round(time.monotonic() - began, 2),
             "checker": rules.checker,
             "files": digest(folder),
-            "steps": steps,
+            **_said_of(found),
+            "steps": [{**s, "source": found.sources.get(s["file"])} for s in steps],
         }
+
+
+def _said_of(found: Found) -> dict[str, Any]:
+    """What was not graded, and why."""
+    listed = [{"path": i.path, "reason": i.reason} for i in found.ignored[:IGNORED]]
+    more = len(found.ignored) - len(listed)
+    return {"reason": found.reason, "ignored": listed, "ignored_more": more}
 
 
 def _step(found: Report, rules: Rules, folder: Path) -> dict[str, Any]:
@@ -163,10 +189,10 @@ def _step(found: Report, rules: Rules, folder: Path) -> dict[str, Any]:
     worth = rules.points[found.puzzle.step]
     rows = [line for line in found.lines if line.name in _names(found.puzzle)]
     passed = sum(line.status == "passed" for line in rows)
-    share = 0.0 if len(rows) < len(found.lines) else passed / max(1, len(rows))
+    stopped = len(rows) < len(found.lines)
     return {
         **step,
-        "score": round(worth * share, 2),
+        "score": 0.0 if stopped else float(earned(worth, passed, len(rows))),
         "max_score": worth,
         "printed": list(found.printed),
     }
@@ -177,32 +203,42 @@ def _names(puzzle: Puzzle) -> set[str]:
     return {check.name for check in puzzle.table.checks}
 
 
-def _not_run(puzzle: Puzzle, rules: Rules) -> dict[str, Any]:
-    name = "is reached in time"
-    reason = f"the submission took longer than {rules.timeout:.0f} s before this step"
-    check = {"name": name, "status": "error", "detail": reason, "mistake": None}
+def _unjudged(puzzle: Puzzle, found: Found, rules: Rules) -> dict[str, Any] | None:
+    """The step of a puzzle that is missing or untouched; None if it is to be judged."""
+    path = found.folder / puzzle.file
+    if puzzle.file not in found.sources:
+        name = f"{puzzle.file} is handed in"
+        return _not_run(puzzle, rules, "error", name, found.missing(puzzle.file))
+    if _plain(path.read_bytes()) == _plain(_original(puzzle)):
+        name, reason = f"{puzzle.file} is filled in", "it is the untouched puzzle"
+        return _not_run(puzzle, rules, "todo", name, reason)
+    return None
+
+
+@cache
+def _original(puzzle: Puzzle) -> bytes:
+    return untouched(puzzle).encode()
+
+
+def _plain(text: bytes) -> list[bytes]:
+    """Its lines, whatever their ends and the space there."""
+    return [line.rstrip() for line in text.removeprefix(BOM_UTF8).rstrip().splitlines()]
+
+
+def _late(puzzle: Puzzle, rules: Rules) -> dict[str, Any]:
+    reason = f"the submission took longer than {rules.timeout:g} s before this step"
+    return _not_run(puzzle, rules, "error", "is reached in time", reason)
+
+
+def _not_run(
+    puzzle: Puzzle, rules: Rules, status: str, name: str, reason: str
+) -> dict[str, Any]:
+    check = {"name": name, "status": status, "detail": reason, "mistake": None}
     return {
         "step": puzzle.step, "puzzle": puzzle.name, "file": puzzle.file,
-        "status": "error", "seconds": 0.0, "stand_ins": [], "checks": [check],
+        "status": status, "seconds": 0.0, "stand_ins": [], "checks": [check],
         "score": 0.0, "max_score": rules.points[puzzle.step], "printed": [],
     }  # fmt: skip
-
-
-def read_weights(path: Path) -> dict[str, float]:
-    """Points by step. Raises UsageError for a file that does not say them all."""
-    try:
-        points = tomllib.loads(path.read_text(encoding="utf-8"))["points"]
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
-    except (KeyError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{path} has no table [points] in TOML: {error}") from error
-    for puzzle in puzzles():
-        value = points.get(puzzle.step)
-        if not isinstance(value, int | float) or value < 0:
-            raise UsageError(
-                f"{path}: {puzzle.step} has {value!r} points, want a number from 0"
-            )
-    return {puzzle.step: float(points[puzzle.step]) for puzzle in puzzles()}
 
 
 def fingerprint() -> str:
@@ -221,52 +257,58 @@ def _resumable(
 ) -> Iterator[tuple[str, Grade]]:
     """What the journal holds of these very files, graded by this very checker."""
     by_name = {each.name: each for each in submissions}
-    for result in _read_journal(journal):
+    with disk(journal):
+        noted = list(read_journal(journal))
+    for result in noted:
         submission = by_name.get(result["submission"])
         if submission is None or result["checker"] != rules.checker:
             continue
         worth = {step["step"]: step["max_score"] for step in result["steps"]}
-        with unpacked(submission) as folder:
-            if worth == rules.points and digest(folder) == result["files"]:
-                yield submission.name, result
+        if worth == rules.points and _unchanged(submission, result):
+            yield submission.name, result
+
+
+def _unchanged(submission: Submission, result: Grade) -> bool:
+    """Whether a submission is what this grade was given for."""
+    with scratch() as folder:
+        found = copied(submission, folder)
+        sources = {s["file"]: s["source"] for s in result["steps"] if s["source"]}
+        now = {"files": digest(folder), **_said_of(found)}
+        return sources == found.sources and now == {name: result[name] for name in now}
 
 
 def _noted(
-    results: Iterable[Grade | None], done: dict[str, Grade], log: IO[str]
+    results: Iterable[Grade | None], done: dict[str, Grade], log: BinaryIO
 ) -> Iterator[Grade | None]:
     """Each result into ``done`` and the journal, before anybody hears of it."""
     for result in results:
         if result is not None:
             done[result["submission"]] = result
-            log.write(json.dumps(result) + "\n")
-            log.flush()
+            line = memoryview(json.dumps(result).encode() + b"\n")
+            with disk(Path(log.name)):
+                while line:  # a full disk takes a part before it says so
+                    line = line[log.write(line) :]
         yield result
 
 
-def _read_journal(journal: Path) -> Iterable[Grade]:
-    if not journal.is_file():
-        return
-    for line in journal.read_text(encoding="utf-8").splitlines():
-        try:
-            yield json.loads(line)
-        except ValueError:  # the line that an interruption cut
-            continue
+def _appending(journal: Path) -> BinaryIO:
+    """The journal, open at the start of a line, whatever an interruption cut."""
+    with disk(journal):
+        journal.parent.mkdir(parents=True, exist_ok=True)
+        log = journal.open("a+b", buffering=0)
+        if log.tell():
+            log.seek(-1, os.SEEK_END)
+            if log.read(1) != b"\n":
+                log.write(b"\n")
+        return log
 
 
 def _journal(output: Path | None) -> Path:
     if output is None:
         return Path(JOURNAL)
-    output.parent.mkdir(parents=True, exist_ok=True)
+    if os.path.isdir(output):
+        return output / JOURNAL
     return output.with_name(f"{output.name}{JOURNAL}")
-
-
-def _read_report(path: Path) -> list[Grade]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))["submissions"]
-        assert isinstance(found, list)
-    except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
-        raise UsageError(f"{path} is not a JSON report of `grade`") from error
-    return found
 
 
 def _with_progress(
@@ -283,7 +325,11 @@ def _with_progress(
             print(f"{done} of {total}: {_line(result)}", file=sys.stderr, flush=True)
             yield result
         return
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.description}", markup=False),
+    )
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("grading", total=total, completed=done)
         for result in results:
@@ -298,6 +344,14 @@ def _line(result: Grade | None) -> str:
 
 
 def _count(text: str) -> int:
-    if (number := int(text)) < 1:
-        raise argparse.ArgumentTypeError("at least 1")
-    return number
+    with contextlib.suppress(ValueError):
+        if (number := int(text)) >= 1:
+            return number
+    raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1")
+
+
+def _seconds(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        if 0 < (number := float(text)) < math.inf:
+            return number
+    raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0")

@@ -10,12 +10,16 @@ The README and its like name only what the copy has: what lies between the comme
 """
 
 import argparse
+import contextlib
+import os
 import re
 import shutil
 import sys
 from pathlib import Path
 
 from checker import seal
+from checker.classroom.safe import one_line
+from checker.classroom.writing import disk
 from checker.cli import PASSED, UsageError
 from checker.course import ROOT
 
@@ -52,13 +56,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     folder = arguments.folder
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError(f"{folder} exists already: name a folder that does not")
+    if os.path.lexists(folder) and not _is_empty(folder):
+        said = one_line(str(folder))
+        raise UsageError(f"{said} exists already: name a folder that does not")
     if not (ROOT / "solutions").is_dir():
         raise UsageError("this copy of the course is a handout itself")
-    copy_course(folder)
-    print(f"{folder} is the course without its solutions", file=sys.stderr)
+    write(folder)
+    said = one_line(str(folder))
+    print(f"{said} is the course without its solutions", file=sys.stderr)
     return PASSED
+
+
+def write(folder: Path) -> None:
+    """Copy the course, or leave no trace. Raises Fault where the disk refuses."""
+    made = not folder.exists()
+    try:
+        with disk(folder):
+            copy_course(folder)
+    except BaseException:
+        for child in folder.iterdir() if folder.is_dir() else ():
+            _remove(child)
+        if made:
+            _remove(folder)
+        raise
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def copy_course(folder: Path) -> None:
@@ -80,6 +105,12 @@ def copy_course(folder: Path) -> None:
         text = holes.puzzle(puzzle.name)
         (folder / "puzzles" / puzzle.file).write_text(text, encoding="utf-8")
     (folder / "checker" / seal.SEALED.name).write_bytes(seal.seal())
+
+
+def _is_empty(folder: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return not any(folder.iterdir())
+    return False
 
 
 def _trim(path: Path) -> None:

@@ -1,4 +1,8 @@
-"""The instructor's desk: grading, formats, the handout, the autograder archive."""
+"""The instructor's desk: grading, the handout, the autograder archive.
+
+What is found in an upload is in test_submission_archives.py, how reports are written in
+test_formats.py, faults of files and disks in test_desk_faults.py.
+"""
 
 import csv
 import json
@@ -9,6 +13,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +21,13 @@ import jsonschema
 import pytest
 import xmlschema
 
-from checker.classroom import formats, submissions
+from checker.classroom import formats
 from checker.course import ROOT, puzzles
 
 pytestmark = pytest.mark.max
 
 DATA = Path(__file__).parent / "data"
+NAMES = {"=eve", "ada", "ben", "cleo", "dan", "notes"}
 
 
 def checker(*words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
@@ -35,7 +41,8 @@ def schema(name: str) -> Any:
 
 @pytest.fixture(scope="module")
 def handed_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A class: one right, one zip, one that hangs, one that crashes, one not Python."""
+    """A class: one right, one zip, one that hangs, one that crashes, one not Python,
+    and one that handed in nothing."""
     folder = tmp_path_factory.mktemp("class")
     solved = folder / "ada"
     shutil.copytree(ROOT / "solutions", solved)
@@ -69,29 +76,6 @@ def grades(report: Path) -> dict[str, Any]:
     return {grade["submission"]: grade for grade in found}
 
 
-def test_a_submission_is_a_folder_or_zip_with_puzzle_files(handed_in: Path) -> None:
-    """Folders and zips with any of the ten files are found, others are not."""
-    names = [each.name for each in submissions.find([handed_in])]
-    assert sorted(names) == ["=eve", "ada", "ben", "cleo", "dan"]
-
-
-def test_only_puzzle_files_come_out_of_a_zip(handed_in: Path) -> None:
-    """A member is unpacked under its own name, whatever path the zip gives it."""
-    (ben,) = submissions.find([handed_in / "ben.zip"])
-    with submissions.unpacked(ben) as folder:
-        files = {path.name for path in folder.iterdir()}
-    assert files == {"config.py", "causal.py", "layernorm.py"}
-
-
-def test_equal_names_are_told_apart(tmp_path: Path) -> None:
-    """Two submissions of one name in different folders both get a grade."""
-    for group in ("monday", "tuesday"):
-        (tmp_path / group / "ada").mkdir(parents=True)
-        (tmp_path / group / "ada" / "config.py").touch()
-    found = submissions.find([tmp_path / "monday", tmp_path / "tuesday"])
-    assert [each.name for each in found] == ["monday-ada", "tuesday-ada"]
-
-
 def test_points(report: Path) -> None:
     """All right is all points; a file that hangs, crashes or is not Python costs only
     its own step and itself."""
@@ -109,6 +93,18 @@ def test_points(report: Path) -> None:
     assert "not valid Python" in reasons["=eve"]
 
 
+def test_what_was_graded_is_said(report: Path) -> None:
+    """Each step names the file in the upload; the rest is in ``ignored``."""
+    found = grades(report)
+    assert set(found) == NAMES
+    sources = [step["source"] for step in found["ben"]["steps"]]
+    assert sources == ["ben/puzzles/config.py", "ben/puzzles/causal.py", *[None] * 8]
+    outside = "is refused: its path leads out of the submission"
+    assert found["ben"]["ignored"] == [{"path": "../layernorm.py", "reason": outside}]
+    assert found["notes"]["score"] == 0
+    assert found["notes"]["reason"] == "notes is empty"
+
+
 def test_json(report: Path) -> None:
     """The JSON report fits its schema."""
     jsonschema.validate(json.loads(report.read_text()), schema("grades.schema.json"))
@@ -119,19 +115,18 @@ def test_autograders(name: str, report: Path, tmp_path: Path) -> None:
     """One file a submission, and each fits the autograder's schema."""
     found = checker("grade", str(report), "--format", name, "-o", str(tmp_path))
     assert found.returncode == 0, found.stderr
-    files = sorted(path.name for path in tmp_path.iterdir())
-    assert files == ["=eve.json", "ada.json", "ben.json", "cleo.json", "dan.json"]
+    assert {path.stem for path in tmp_path.iterdir()} == NAMES
     for path in tmp_path.iterdir():
         jsonschema.validate(json.loads(path.read_text()), schema(f"{name}.schema.json"))
 
 
 def test_gradescope_points_add_up(report: Path) -> None:
-    """The tests' points are the submission's."""
+    """The tests' points are the submission's, and their maxima 100, to the digit."""
     for grade in grades(report).values():
-        tests = json.loads(formats.gradescope(grade))["tests"]
-        assert sum(t["score"] for t in tests) == pytest.approx(grade["score"], abs=0.1)
-        worth = sum(t["max_score"] for t in tests)
-        assert worth == pytest.approx(grade["max_score"], abs=0.1)
+        found = json.loads(formats.gradescope(grade), parse_float=Decimal)
+        assert sum(test["max_score"] for test in found["tests"]) == 100
+        assert sum(test["score"] for test in found["tests"]) == found["score"]
+        assert float(found["score"]) == grade["score"]
 
 
 def test_junit(report: Path, tmp_path: Path) -> None:
@@ -149,12 +144,14 @@ def test_junit(report: Path, tmp_path: Path) -> None:
 
 
 def test_csv(report: Path) -> None:
-    """A row a submission; a name that a spreadsheet would run is quoted."""
+    """One row per submission; a name that a spreadsheet would run is quoted."""
     found = checker("grade", str(report), "--format", "csv")
     rows = list(csv.DictReader(found.stdout.splitlines()))
-    assert [row["submission"] for row in rows] == ["'=eve", "ada", "ben", "cleo", "dan"]
+    names = [row["submission"].removeprefix("'") for row in rows]
+    assert set(names) == NAMES and rows[0]["submission"] == "'=eve"
     assert rows[1]["score"] == "100.0"
     assert rows[1]["checker"].startswith("sha256:")
+    assert rows[-1]["reason"] == "notes is empty"
 
 
 @pytest.mark.parametrize("name", ["table", "markdown"])
@@ -189,19 +186,15 @@ def test_interrupted_and_resumed(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.jsonl"))
 
 
-def test_weights_must_say_all_steps(tmp_path: Path) -> None:
-    """A weights file without a step is a usage error, with a sentence."""
-    weights = tmp_path / "weights.toml"
-    weights.write_text("[points]\ns01 = 5\n")
-    found = checker("grade", str(ROOT / "solutions"), "--weights", str(weights))
-    assert found.returncode == 2
-    assert "s02 has None points" in found.stderr
-
-
-def test_nothing_to_grade(tmp_path: Path) -> None:
-    """A folder without submissions is a sentence and exit status 2."""
-    found = checker("grade", str(tmp_path))
-    assert found.returncode == 2 and "holds no submission" in found.stderr
+def test_an_untouched_puzzle_beside_a_right_one(tmp_path: Path) -> None:
+    """It has no points, and the right one has all of its own."""
+    shutil.copytree(ROOT / "puzzles", tmp_path / "puzzles")
+    shutil.copy(ROOT / "solutions" / "config.py", tmp_path / "puzzles")
+    output = tmp_path / "grades.json"
+    found = checker("grade", str(tmp_path), "--format", "json", "-o", str(output))
+    assert found.returncode == 0, found.stderr
+    (grade,) = grades(output).values()
+    assert [step["score"] for step in grade["steps"]] == [5, *[0] * 9]
 
 
 @pytest.fixture(scope="module")
@@ -243,7 +236,7 @@ def test_handout_keeps_its_solutions_to_itself(handout: Path) -> None:
 
 def test_gradescope_archive(tmp_path: Path) -> None:
     """In a mock /autograder the archive's run_autograder writes valid results; also
-    when the submission is empty and when the checker cannot start."""
+    for two folders, for nothing, and when the checker cannot start."""
     archive = tmp_path / "autograder.zip"
     assert checker("gradescope-zip", "-o", str(archive)).returncode == 0
     source, submission = tmp_path / "source", tmp_path / "submission"
@@ -254,8 +247,20 @@ def test_gradescope_archive(tmp_path: Path) -> None:
     submission.mkdir()
     shutil.copy(ROOT / "solutions" / "config.py", submission)
     assert _autograde(tmp_path, source)["score"] == 5
+    for name in ("a", "b"):
+        (submission / name).mkdir()
+        shutil.copy(ROOT / "solutions" / "config.py", submission / name)
     (submission / "config.py").unlink()
-    assert "no submission" in _autograde(tmp_path, source)["output"]
+    both = _autograde(tmp_path, source)
+    assert both["score"] == 5
+    assert "b/config.py was not graded: a/config.py was" in both["output"]
+    shutil.rmtree(submission)
+    submission.mkdir()
+    (tmp_path / "results" / "results.json").unlink()
+    (tmp_path / "results" / "results.json").mkdir()
+    nothing = _autograde(tmp_path, source)
+    jsonschema.validate(nothing, schema("gradescope.schema.json"))
+    assert nothing["score"] == 0 and "submission is empty" in nothing["output"]
     broken = _autograde(tmp_path, source, AUTOGRADER_PYTHON="/nonexistent")
     assert broken["score"] == 0 and "nonexistent" in broken["output"]
 

@@ -8,15 +8,17 @@ machine needs the package registry for ``setup.sh`` and no network afterwards.
 
 import argparse
 import sys
-import tempfile
 import zipfile
 from pathlib import Path
 
 from checker.classroom.handout import copy_course
+from checker.classroom.safe import one_line
+from checker.classroom.writing import disk, scratch, whole
 from checker.cli import PASSED, UsageError
 from checker.course import ROOT
 
 HERE = Path(__file__).parent
+DEFLATED = zipfile.ZIP_DEFLATED
 SCRIPTS = {
     "setup.sh": HERE / "setup.sh",
     "run_autograder": HERE / "run_autograder.sh",
@@ -37,18 +39,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     if not (ROOT / "solutions").is_dir():
         raise UsageError("the archive is built from the whole course, not a handout")
+    said = one_line(str(arguments.output))
+    if arguments.output.is_dir():
+        raise UsageError(f"{said} is a folder: name the file to write")
     build(arguments.output)
     size = arguments.output.stat().st_size / 1e6
-    print(f"{arguments.output}: {size:.1f} MB, ready to upload", file=sys.stderr)
+    print(f"{said}: {size:.1f} MB, ready to upload", file=sys.stderr)
     return PASSED
 
 
 def build(output: Path) -> None:
-    """Write the archive; ``setup.sh`` and ``run_autograder`` are executable."""
-    with tempfile.TemporaryDirectory() as scratch:
-        course = Path(scratch, "course")
-        copy_course(course)
-        with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED) as archive:
+    """Write the archive; ``setup.sh`` and ``run_autograder`` are executable.
+
+    Raises Fault where the disk refuses.
+    """
+    with scratch() as folder:
+        course = folder / "course"
+        with disk(course):
+            copy_course(course)
+        with whole(output) as path, zipfile.ZipFile(path, "w", DEFLATED) as archive:
             for path in sorted(course.rglob("*")):
                 if path.is_file():
                     archive.write(path, path.relative_to(course))

@@ -9,11 +9,12 @@ quote() { # a text as JSON, without needing Python to work
 }
 
 mkdir -p "$root/results"
-rm -f "$results"
+rm -rf "$results"
 cd "$root/source" || exit 1
-said=$("$python" -m checker grade "$root/submission" --format gradescope --jobs 1 \
-  --timeout 420 -o "$results" 2>&1)
-if [ ! -s "$results" ]; then
+said=$("$python" -m checker grade "$root/submission" --single --format gradescope \
+  --jobs 1 --timeout 420 -o "$results" 2>&1)
+if [ ! -f "$results" ] || [ ! -s "$results" ]; then
+  rm -rf "$results"
   said=$(printf %s "$said" | tail -c 2000 | quote)
   printf '{"score": 0, "visibility": "visible", "output": "%s"}\n' "$said" > "$results"
 fi
