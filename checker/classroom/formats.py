@@ -66,7 +66,7 @@ def as_csv(grades: list[Grade]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     steps = [step["step"] for step in grades[0]["steps"]] if grades else []
     front = ["submission", "score", "max_score"]
-    back = ["mistakes", "seconds", "checker", "reason"]
+    back = ["mistakes", "seconds", "checker", "isolation", "data_seed", "reason"]
     writer.writerow([*front, *steps, *back])
     for grade in grades:
         writer.writerow([cell(v) if isinstance(v, str) else v for v in _row(grade)])
@@ -87,6 +87,8 @@ def _row(grade: Grade) -> list[str | float]:
         mistakes,
         grade["seconds"],
         grade["checker"],
+        grade["isolation"],
+        grade["data_seed"],
         grade["reason"],
     ]
 
@@ -130,11 +132,19 @@ def markdown(grades: list[Grade]) -> str:
     return "\n".join(_section(grade) for grade in grades)
 
 
+def checked_by(grade: Grade) -> str:
+    """What decided the grade: the checker, how the code was kept apart, the data."""
+    parts = [one_line(grade["checker"])]
+    if grade["isolation"]:
+        parts.append(f"isolation: {one_line(grade['isolation'])}")
+    return f"Checked by {', '.join(parts)}, data seed {grade['data_seed']}."
+
+
 def gradescope(grade: Grade) -> str:
     """Gradescope's results.json: one test per check, whose points add up exactly."""
     tests = [test for step in grade["steps"] for test in _tests(step)]
     points = f"{grade['score']:g} of {grade['max_score']:g} points."
-    lines = [f"{points} Checked by {one_line(grade['checker'])}."]
+    lines = [f"{points} {checked_by(grade)}"]
     if grade["reason"]:
         lines.append(f"Nothing was graded: {one_line(grade['reason'])}.")
     sources = [_source(step) for step in grade["steps"] if step["source"]]
@@ -338,7 +348,7 @@ def _section(grade: Grade) -> str:
             lines.append(f"- {mark} {step['step']} {name}: {escaped(said)}")
     ignored = [f"- {escaped(each)}" for each in _ignored(grade)]
     lines += ["", "Not graded:", "", *ignored] if ignored else []
-    return "\n".join([*lines, "", f"Checked by {escaped(grade['checker'])}.", ""])
+    return "\n".join([*lines, "", escaped(checked_by(grade)), ""])
 
 
 def _unjudged(step: Step) -> str:

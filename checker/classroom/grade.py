@@ -14,43 +14,32 @@ import hashlib
 import json
 import math
 import os
+import secrets
 import sys
 import threading
-import time
-from codecs import BOM_UTF8
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, replace
-from functools import cache
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from checker.classroom import formats
-from checker.classroom.points import earned, total
+from checker.classroom.cluster import connect, grade_on
+from checker.classroom.marking import HandedIn, Rules, handed_in, mark_apart
 from checker.classroom.reading import Grade, read_journal, read_reports, read_weights
-from checker.classroom.submissions import Found, Submission, copied, digest, find
-from checker.classroom.writing import disk, scratch
+from checker.classroom.submissions import Submission, find
+from checker.classroom.writing import disk
 from checker.cli import NOT_YET, PASSED, UsageError
-from checker.course import ROOT, Puzzle, puzzles, reference
-from checker.desk import screen
-from checker.desk.reset import untouched
-from checker.link.process import Limits
-from checker.verdict.examiner import Examiner
-from checker.verdict.report import Report
+from checker.course import ROOT, Fault, every, reference
+from checker.link.sandbox import Isolation, available, close
 
 WEIGHTS = Path(__file__).parent / "weights.toml"
 JOURNAL = ".grading.jsonl"
-IGNORED = 50
-"""How many of the files that were not graded a report lists."""
+SEEDS = 10**9
 
-
-@dataclass(frozen=True)
-class Rules:
-    """How to grade: points by step, seconds for a submission, the checker's hash."""
-
-    points: dict[str, float]
-    timeout: float
-    checker: str
+Graders = Callable[[list[Submission], Rules], Generator[Grade]]
+"""Grade submissions; closed, they stop."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -82,6 +71,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="points of each step, as TOML (checker/classroom/weights.toml)",
     )
+    _add_machines(parser)
+
+
+def _add_machines(parser: argparse.ArgumentParser) -> None:
+    """The arguments that say on what, and for how long, submissions are graded."""
     parser.add_argument(
         "--jobs",
         type=_count,
@@ -96,6 +90,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="for a whole submission (180); the rest then counts 0",
     )
+    parser.add_argument(
+        "--data-seed",
+        type=_count,
+        metavar="N",
+        help="what the data of the checks is drawn from (a new number for each run; "
+        "reports say it)",
+    )
+    parser.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="grade on the machines of a Dask scheduler, as tcp://10.0.0.1:8786",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -104,15 +110,22 @@ def run(arguments: argparse.Namespace) -> int:
     if all(path.suffix == ".json" and os.path.isfile(path) for path in arguments.paths):
         formats.write(read_reports(arguments.paths), arguments.format, output)
         return PASSED
-    rules = Rules(read_weights(arguments.weights), arguments.timeout, fingerprint())
-    journal = _journal(output)
+    points, journal = read_weights(arguments.weights), _journal(output)
+    seed = arguments.data_seed or _seed(journal)
+    rules = Rules(points, arguments.timeout, fingerprint(), seed)
     ours = [path.resolve() for path in (output, journal) if path]
     try:
         submissions = find(arguments.paths, ours, single=arguments.single)
     except ValueError as error:
         raise UsageError(str(error)) from error
     formats.fits(output, arguments.format, len(submissions))
-    grades = grade_all(submissions, rules, arguments.jobs, journal)
+    if available() is Isolation.USER:
+        close(ROOT, *arguments.paths)
+    if arguments.cluster:
+        with connect(arguments.cluster) as client:
+            grades = grade_all(submissions, rules, journal, partial(_far, client))
+    else:
+        grades = grade_all(submissions, rules, journal, partial(_here, arguments.jobs))
     if len(grades) < len(submissions):
         done = f"{len(grades)} of {len(submissions)} graded"
         print(f"interrupted: {done}; the same command goes on", file=sys.stderr)
@@ -124,121 +137,55 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def grade_all(
-    submissions: list[Submission], rules: Rules, jobs: int, journal: Path
+    submissions: list[Submission], rules: Rules, journal: Path, graded: Graders
 ) -> list[Grade]:
     """Every submission's grade, in order; fewer when interrupted by Ctrl-C."""
     done = dict(_resumable(submissions, rules, journal))
     left = [each for each in submissions if each.name not in done]
-    stop = threading.Event()
-    pool = ThreadPoolExecutor(max_workers=jobs)
     try:
-        with _appending(journal) as log:
-            tasks = {pool.submit(grade, each, rules, stop): each for each in left}
-            finished = (task.result() for task in as_completed(tasks))
-            kept = _noted(finished, done, log)
+        with _appending(journal) as log, closing(graded(left, rules)) as grades:
+            kept = _noted(grades, done, log)
             for _ in _with_progress(kept, len(done), len(submissions)):
                 pass
     except KeyboardInterrupt:
-        stop.set()
-        pool.shutdown(cancel_futures=True)
-    finally:
-        stop.set()
-        pool.shutdown(cancel_futures=True)
+        pass
     return [done[each.name] for each in submissions if each.name in done]
 
 
-def grade(submission: Submission, rules: Rules, stop: threading.Event) -> Grade | None:
-    """One submission's grade, whatever it holds; None when asked to stop."""
-    began = time.monotonic()
-    steps: list[dict[str, Any]] = []
-    with scratch() as folder:
-        found = copied(submission, folder)
-        with Examiner(folder, Limits(step=min(30.0, rules.timeout))) as examiner:
-            for puzzle in puzzles():
-                if stop.is_set():
-                    return None
-                if unjudged := _unjudged(puzzle, found, rules):
-                    steps.append(unjudged)
-                elif time.monotonic() - began > rules.timeout:
-                    steps.append(_late(puzzle, rules))
-                else:
-                    steps.append(_step(examiner.check(puzzle), rules, folder))
-        return {
-            "submission": submission.name,
-            "score": total(step["score"] for step in steps),
-            "max_score": total(step["max_score"] for step in steps),
-            "seconds": round(time.monotonic() - began, 2),
-            "checker": rules.checker,
-            "files": digest(folder),
-            **_said_of(found),
-            "steps": [{**s, "source": found.sources.get(s["file"])} for s in steps],
-        }
+def _here(jobs: int, left: list[Submission], rules: Rules) -> Generator[Grade]:
+    """Graded on this machine, some at a time."""
+    stop = threading.Event()
+    pool = ThreadPoolExecutor(max_workers=jobs)
+
+    def grade(submission: Submission) -> Grade | None:
+        if stop.is_set():
+            return None
+        return mark_apart(_read(submission), rules, stop.is_set)
+
+    try:
+        tasks = [pool.submit(grade, each) for each in left]
+        yield from filter(None, (task.result() for task in as_completed(tasks)))
+    finally:
+        stop.set()
+        pool.shutdown(cancel_futures=True)
 
 
-def _said_of(found: Found) -> dict[str, Any]:
-    """What was not graded, and why."""
-    listed = [{"path": i.path, "reason": i.reason} for i in found.ignored[:IGNORED]]
-    more = len(found.ignored) - len(listed)
-    return {"reason": found.reason, "ignored": listed, "ignored_more": more}
+def _far(client: Any, left: list[Submission], rules: Rules) -> Generator[Grade]:
+    """Graded by the machines of a cluster."""
+    yield from grade_on(client, (partial(_read, each) for each in left), rules)
 
 
-def _step(found: Report, rules: Rules, folder: Path) -> dict[str, Any]:
-    step = screen.as_json(replace(found, file=found.puzzle.file))
-    for check in step["checks"]:
-        check["detail"] = check["detail"].replace(f"{folder}{os.sep}", "")
-    worth = rules.points[found.puzzle.step]
-    rows = [line for line in found.lines if line.name in _names(found.puzzle)]
-    passed = sum(line.status == "passed" for line in rows)
-    stopped = len(rows) < len(found.lines)
-    return {
-        **step,
-        "score": 0.0 if stopped else float(earned(worth, passed, len(rows))),
-        "max_score": worth,
-        "printed": list(found.printed),
-    }
-
-
-def _names(puzzle: Puzzle) -> set[str]:
-    """The checks of the table: a line besides them means that the file was stopped."""
-    return {check.name for check in puzzle.table.checks}
-
-
-def _unjudged(puzzle: Puzzle, found: Found, rules: Rules) -> dict[str, Any] | None:
-    """The step of a puzzle that is missing or untouched; None if it is to be judged."""
-    path = found.folder / puzzle.file
-    if puzzle.file not in found.sources:
-        name = f"{puzzle.file} is handed in"
-        return _not_run(puzzle, rules, "error", name, found.missing(puzzle.file))
-    if _plain(path.read_bytes()) == _plain(_original(puzzle)):
-        name, reason = f"{puzzle.file} is filled in", "it is the untouched puzzle"
-        return _not_run(puzzle, rules, "todo", name, reason)
-    return None
-
-
-@cache
-def _original(puzzle: Puzzle) -> bytes:
-    return untouched(puzzle).encode()
-
-
-def _plain(text: bytes) -> list[bytes]:
-    """Its lines, whatever their ends and the space there."""
-    return [line.rstrip() for line in text.removeprefix(BOM_UTF8).rstrip().splitlines()]
-
-
-def _late(puzzle: Puzzle, rules: Rules) -> dict[str, Any]:
-    reason = f"the submission took longer than {rules.timeout:g} s before this step"
-    return _not_run(puzzle, rules, "error", "is reached in time", reason)
-
-
-def _not_run(
-    puzzle: Puzzle, rules: Rules, status: str, name: str, reason: str
-) -> dict[str, Any]:
-    check = {"name": name, "status": status, "detail": reason, "mistake": None}
-    return {
-        "step": puzzle.step, "puzzle": puzzle.name, "file": puzzle.file,
-        "status": status, "seconds": 0.0, "stand_ins": [], "checks": [check],
-        "score": 0.0, "max_score": rules.points[puzzle.step], "printed": [],
-    }  # fmt: skip
+def _read(submission: Submission) -> HandedIn:
+    """What was handed in; where it cannot be read, nothing, and why."""
+    try:
+        return handed_in(submission)
+    except Fault:  # the disk is full: that concerns all
+        raise
+    except Exception as error:
+        reason = f"it cannot be read: {type(error).__name__}: {error}"
+        missing = {puzzle.file: reason for puzzle in every()}
+        said = {"reason": reason, "ignored": [], "ignored_more": 0}
+        return HandedIn(submission.name, {}, {}, missing, said, "0" * 64)
 
 
 def fingerprint() -> str:
@@ -247,7 +194,7 @@ def fingerprint() -> str:
     for folder in ("checker", "tests"):
         for path in sorted((ROOT / folder).rglob("*.py")):
             found.update(path.read_bytes())
-    for puzzle in puzzles():
+    for puzzle in every():
         found.update(reference(puzzle.name).text.encode())
     return "sha256:" + found.hexdigest()[:16]
 
@@ -264,30 +211,36 @@ def _resumable(
         if submission is None or result["checker"] != rules.checker:
             continue
         worth = {step["step"]: step["max_score"] for step in result["steps"]}
-        if worth == rules.points and _unchanged(submission, result):
+        same_data = result["data_seed"] == rules.seed
+        if worth == rules.points and same_data and _unchanged(submission, result):
             yield submission.name, result
 
 
 def _unchanged(submission: Submission, result: Grade) -> bool:
     """Whether a submission is what this grade was given for."""
-    with scratch() as folder:
-        found = copied(submission, folder)
-        sources = {s["file"]: s["source"] for s in result["steps"] if s["source"]}
-        now = {"files": digest(folder), **_said_of(found)}
-        return sources == found.sources and now == {name: result[name] for name in now}
+    now = _read(submission)
+    sources = {s["file"]: s["source"] for s in result["steps"] if s["source"]}
+    same = now.digest == result["files"] and sources == now.sources
+    return same and now.said == {name: result[name] for name in now.said}
+
+
+def _seed(journal: Path) -> int:
+    """What an interrupted run has drawn its data from, or a new seed."""
+    with disk(journal):
+        seeds = [result["data_seed"] for result in read_journal(journal)]
+    return next(iter(seeds), 0) or 1 + secrets.randbelow(SEEDS - 1)
 
 
 def _noted(
-    results: Iterable[Grade | None], done: dict[str, Grade], log: BinaryIO
-) -> Iterator[Grade | None]:
+    results: Iterable[Grade], done: dict[str, Grade], log: BinaryIO
+) -> Iterator[Grade]:
     """Each result into ``done`` and the journal, before anybody hears of it."""
     for result in results:
-        if result is not None:
-            done[result["submission"]] = result
-            line = memoryview(json.dumps(result).encode() + b"\n")
-            with disk(Path(log.name)):
-                while line:  # a full disk takes a part before it says so
-                    line = line[log.write(line) :]
+        done[result["submission"]] = result
+        line = memoryview(json.dumps(result).encode() + b"\n")
+        with disk(Path(log.name)):
+            while line:  # a full disk takes a part before it says so
+                line = line[log.write(line) :]
         yield result
 
 
@@ -311,9 +264,7 @@ def _journal(output: Path | None) -> Path:
     return output.with_name(f"{output.name}{JOURNAL}")
 
 
-def _with_progress(
-    results: Iterable[Grade | None], done: int, total: int
-) -> Iterator[Grade | None]:
+def _with_progress(results: Iterable[Grade], done: int, total: int) -> Iterator[Grade]:
     """A bar on a terminal, a line each elsewhere; both on stderr."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -337,9 +288,7 @@ def _with_progress(
             yield result
 
 
-def _line(result: Grade | None) -> str:
-    if result is None:
-        return "stopped"
+def _line(result: Grade) -> str:
     return f"{result['submission']} {result['score']:g} of {result['max_score']:g}"
 
 

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from checker.classroom.archives import FILE, is_archive, kind
-from checker.course import puzzles
+from checker.course import every
 
 LONGEST = 255
 """Characters of a file's name that can be a puzzle's."""
@@ -33,7 +33,7 @@ class Named:
 
 @cache
 def _pattern() -> re.Pattern[str]:
-    names = "|".join(puzzle.name for puzzle in puzzles())
+    names = "|".join(puzzle.name for puzzle in every())
     whose = rf"(?:(?P<prefix>.+?)[\s{SEPARATORS}]+)?"
     return re.compile(rf"{whose}(?P<name>{names}){COPY}?\.py", re.I | re.S)
 

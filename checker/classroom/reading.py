@@ -14,7 +14,7 @@ from typing import Any, TypeGuard
 from checker.classroom.points import exact
 from checker.classroom.safe import one_line
 from checker.cli import UsageError
-from checker.course import puzzles
+from checker.course import every, puzzles
 
 Grade = dict[str, Any]
 """One submission's result, as JSON: what every format is written from."""
@@ -32,7 +32,8 @@ class Malformed(ValueError):
 
 
 def read_weights(path: Path) -> dict[str, float]:
-    """Points by step. Raises UsageError for a file that does not say just them."""
+    """Points by step: of the ten, and of those beyond them that are to be graded.
+    Raises UsageError for a file that does not say just them."""
     name = one_line(str(path))
     try:
         points = tomllib.loads(path.read_text(encoding="utf-8"))["points"]
@@ -43,15 +44,15 @@ def read_weights(path: Path) -> dict[str, float]:
         raise UsageError(f"{name} has no table [points] in TOML{why}") from error
     if not isinstance(points, dict):
         raise UsageError(f"{name}: points is no table; begin it with [points]")
-    steps = [puzzle.step for puzzle in puzzles()]
+    steps = [puzzle.step for puzzle in every()]
     for step in points:
         if step not in steps:
             known = f"{steps[0]} … {steps[-1]}"
             raise UsageError(f"{name}: there is no step {one_line(step)!r} ({known})")
-    for step in steps:
-        if step not in points:
-            raise UsageError(f"{name} has no points for {step}")
-    found = {step: _points(points[step], step, name) for step in steps}
+    for puzzle in puzzles():
+        if puzzle.step not in points:
+            raise UsageError(f"{name} has no points for {puzzle.step}")
+    found = {s: _points(points[s], s, name) for s in steps if s in points}
     if not any(found.values()):
         raise UsageError(f"{name}: every step has 0 points")
     return found
@@ -117,11 +118,21 @@ def _parsed(text: bytes) -> object:
         raise Malformed(f"it is not JSON: {one_line(str(error))}") from error
 
 
+DEFAULTS: dict[str, Any] = {"isolation": "", "data_seed": 0, "ignored": [],
+                            "ignored_more": 0, "reason": ""}  # fmt: skip
+"""What reports of earlier versions lack."""
+
+
+def grade_of(line: str) -> Grade:
+    """A grade from its JSON. Raises Malformed."""
+    return grade(_parsed(line.encode()), "it")
+
+
 def grade(found: object, place: str) -> Grade:
     """A grade as this version writes it, from what may be an older one's."""
     GRADE(found, place)
     assert isinstance(found, dict)
-    for name, value in (("ignored", []), ("ignored_more", 0), ("reason", "")):
+    for name, value in DEFAULTS.items():
         found.setdefault(name, value)
     for step in found["steps"]:
         step.setdefault("source", None)
@@ -229,6 +240,8 @@ GRADE = scored(
             "steps": many(STEP, least=1),
         },
         {
+            "isolation": text,
+            "data_seed": number,
             "ignored": many(record({"path": text, "reason": text})),
             "ignored_more": number,
             "reason": text,

@@ -32,7 +32,7 @@ from checker.classroom.ignored import ALL, SHOWN, Ignored, Notes
 from checker.classroom.loose import MOODLE, is_loose, named, together
 from checker.classroom.safe import one_line
 from checker.classroom.writing import disk
-from checker.course import puzzles
+from checker.course import every
 
 NEVER = {"solutions", "tests", "checker", "__macosx", "site-packages", "node_modules"}
 """Folders whose files are never graded, as those of hidden ones: the course's own, and
@@ -82,7 +82,7 @@ class Found:
         if self.sources:
             return ""
         faults = [str(each) for each in self.ignored if each.is_fault]
-        names = f"{puzzles()[0].file} … {puzzles()[-1].file}"
+        names = f"{every()[0].file} … {every()[-1].file}"
         return "; ".join(faults[:3]) or f"no puzzle file is in it ({names})"
 
     def missing(self, file: str) -> str:
@@ -164,7 +164,7 @@ def copied(submission: Submission, into: Path) -> Found:
 def digest(folder: Path) -> str:
     """A hash of the puzzle files in a folder."""
     found = hashlib.sha256()
-    for puzzle in puzzles():
+    for puzzle in every():
         path = folder / puzzle.file
         if path.is_file():
             found.update(puzzle.file.encode() + b"\0" + path.read_bytes())
@@ -184,7 +184,7 @@ def _resolved(path: Path) -> Path:
 
 def _is_submission(folder: Path) -> bool:
     """Whether puzzle files are in a folder, or in ``puzzles/`` there."""
-    files = [puzzle.file for puzzle in puzzles()]
+    files = [puzzle.file for puzzle in every()]
     places = (folder, folder / "puzzles")
     return any(os.path.isfile(place / file) for place in places for file in files)
 
@@ -361,7 +361,7 @@ def _rank(parts: list[str], file: str) -> tuple[bool, bool, int, str]:
 def _copied(contents: Contents, into: Path, notes: Notes) -> dict[str, str]:
     """Copy for each puzzle the first candidate that can be read."""
     sources: dict[str, str] = {}
-    for puzzle in puzzles():
+    for puzzle in every():
         candidates = contents.candidates.get(puzzle.file, {})
         rest = sorted(candidates.values(), key=lambda each: each.rank)
         for _ in range(TRIES):

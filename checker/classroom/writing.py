@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from checker.classroom.safe import one_line
 from checker.course import Fault
+from checker.link.janitor import Janitor
 
 
 @contextmanager
@@ -63,10 +65,13 @@ def write_text(text: str, output: Path) -> None:
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """An empty folder, removed at the end. Raises Fault."""
-    with disk(Path("the folder for temporary files")):
-        folder = tempfile.mkdtemp(prefix="submission-")
+    """An empty folder, removed at the end, however this process ends. Raises Fault."""
+    folder = Path(tempfile.gettempdir(), f"submission-{secrets.token_hex(8)}")
+    janitor = Janitor(str(folder))
     try:
-        yield Path(folder)
+        with disk(Path("the folder for temporary files")):
+            folder.mkdir(mode=0o700)
+        yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        janitor.dismiss()

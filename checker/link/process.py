@@ -22,7 +22,7 @@ from typing import Any
 
 from checker.link import sandbox, wire
 from checker.link.janitor import Janitor
-from checker.link.sandbox import SCRATCH, WORKER, Isolation
+from checker.link.sandbox import SCRATCH, WORKER, Isolation, Surroundings
 
 SHOWN_LINES = 40
 SHOWN_WIDTH = 200
@@ -169,24 +169,9 @@ class WorkerProcess:
         self.around = around = sandbox.surroundings(isolation, package)
         self._janitor = Janitor(around.scratch) if around.scratch else None
         sandbox.fill(around, package)
-        reading, writing = os.pipe()
-        self.process = subprocess.Popen(
-            [*around.command, "-P", "-m", WORKER, str(writing)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            pass_fds=[writing],
-            cwd=around.folder,
-            env=around.environment,
-            start_new_session=True,
-            user=around.user,
-            group=around.user,
-            extra_groups=None if around.user is None else [],
-        )
-        os.close(writing)
+        self.process, self.channel = _started(around)
         if self._janitor is not None:
             self._janitor.watch(self.process.pid)
-        self.channel = reading
         assert self.process.stdout is not None
         self.output = self.process.stdout.fileno()
         for descriptor in (self.channel, self.output):
@@ -439,6 +424,26 @@ class WorkerProcess:
             with contextlib.suppress(ValueError):
                 return f"was ended by {signal.Signals(-status).name}"
         return f"ended the process (exit status {status})"
+
+
+def _started(around: Surroundings) -> tuple[subprocess.Popen[bytes], int]:
+    """A worker's process, and the descriptor that its answers are read from."""
+    reading, writing = os.pipe()
+    process = subprocess.Popen(
+        [*around.command, "-P", "-m", WORKER, str(writing)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        pass_fds=[writing],
+        cwd=around.folder,
+        env=around.environment,
+        start_new_session=True,
+        user=around.user,
+        group=around.user,
+        extra_groups=None if around.user is None else [],
+    )
+    os.close(writing)
+    return process, reading
 
 
 class _Printed:

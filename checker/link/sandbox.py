@@ -35,7 +35,9 @@ SCRATCH = "CHECKER_SCRATCH"
 ROOM = 2**29
 """Bytes of the scratch folder inside bubblewrap."""
 SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin")
-KEPT = ("LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH")
+SEED = "COURSE_DATA_SEED"
+"""The variable that the data of checks is drawn from, in both processes."""
+KEPT = ("LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", SEED)
 """What an isolated worker keeps of the environment."""
 NOBODY = itertools.count(200_000 + 1000 * (os.getpid() % 1000))
 """Users that own nothing: each worker is one of its own, so that all its processes can
@@ -110,9 +112,8 @@ def new_scratch() -> str:
 
 def _bubble(package: str) -> Surroundings:
     """See bwrap(1). Its root is an empty file system in memory, read-only at last."""
-    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     own = {"HOME": "/tmp/home", "TMPDIR": "/tmp", SCRATCH: "/tmp/scratch"}
-    known = {**kept, **_settings(str(ROOT)), **own, "PATH": "/usr/bin:/bin"}
+    known = {**_kept(), **_settings(str(ROOT)), **own, "PATH": "/usr/bin:/bin"}
     words = [
         *(
             "bwrap",
@@ -132,6 +133,10 @@ def _bubble(package: str) -> Surroundings:
         *("--remount-ro", "/", sys.executable),
     ]
     return Surroundings(tuple(words), known, "/", inside=True)
+
+
+def _kept() -> dict[str, str]:
+    return {name: os.environ[name] for name in KEPT if name in os.environ}
 
 
 def _system() -> Iterator[str]:
@@ -166,7 +171,7 @@ def _other_user(package: str) -> Surroundings:
     scratch, user = new_scratch(), next(NOBODY)
     copy = os.path.join(scratch, "course")
     own = {"HOME": scratch, "TMPDIR": os.path.join(scratch, "tmp"), SCRATCH: scratch}
-    known = {**_settings(copy), **own, "PATH": "/usr/bin:/bin"}
+    known = {**_kept(), **_settings(copy), **own, "PATH": "/usr/bin:/bin"}
     return Surroundings((sys.executable,), known, scratch, scratch, user)
 
 
@@ -185,11 +190,14 @@ def fill(around: Surroundings, package: str) -> None:
         os.chown(folder, around.user, around.user)
 
 
-def close_course() -> None:
-    """Let nobody but root read the course, which other users could copy from."""
-    for entry in ROOT.iterdir():
-        if entry.resolve() not in python_folders() and not entry.is_symlink():
-            entry.chmod(entry.stat().st_mode & ~0o077)
+def close(*paths: Path) -> None:
+    """Let nobody but root read what is at these paths: neither the course, which holds
+    answers, nor what others have handed in. The Python environment stays open."""
+    for path in paths:
+        entries = path.iterdir() if path == ROOT else [path]
+        for entry in entries:
+            if entry.resolve() not in python_folders() and not entry.is_symlink():
+                entry.chmod(entry.stat().st_mode & ~0o077)
 
 
 # What there is
@@ -211,7 +219,7 @@ def _starts(around: Surroundings) -> bool:
     """Whether Python and NumPy can be started there."""
     with suppress(OSError, subprocess.TimeoutExpired):
         done = subprocess.run(
-            [*around.command, "-c", "import numpy, max"],
+            [*around.command, "-c", "import numpy"],
             env=around.environment,
             cwd="/",
             stdin=subprocess.DEVNULL,

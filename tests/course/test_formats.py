@@ -65,7 +65,8 @@ def grade(name: str = "ada", said: str = "x", **more: Any) -> dict[str, Any]:
         })  # fmt: skip
     return {
         "submission": name, "score": 0.0, "max_score": 100.0, "seconds": 4.2,
-        "checker": "sha256:0123456789abcdef", "files": "0" * 64, "reason": said,
+        "checker": "sha256:0123456789abcdef", "isolation": said, "data_seed": 7,
+        "files": "0" * 64, "reason": said,
         "ignored": [{"path": said, "reason": "is ignored"}], "ignored_more": 3,
         "steps": steps, **more,
     }  # fmt: skip

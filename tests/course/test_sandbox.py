@@ -122,10 +122,11 @@ namespace of its own the home is another folder, with Python alone."""
 AS_USER = """
 import sys
 from pathlib import Path
-from checker.link.sandbox import Isolation, available, close_course
+from checker.course import ROOT
+from checker.link.sandbox import Isolation, available, close
 from tests.course.test_sandbox import report_on, said
 assert available() is Isolation.USER, available()
-close_course()
+close(ROOT)
 print(said(report_on(Path(sys.argv[1]).read_text(), Path(sys.argv[2]), available())))
 """
 

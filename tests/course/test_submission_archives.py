@@ -21,7 +21,8 @@ from typing import Any
 import pytest
 
 from checker.classroom import archives, submissions
-from checker.classroom.grade import IGNORED, JOURNAL
+from checker.classroom.grade import JOURNAL
+from checker.classroom.marking import IGNORED
 from checker.classroom.submissions import Found
 from checker.cli import main
 from checker.course import ROOT, puzzles
