@@ -9,7 +9,7 @@ position no weight. Left: three tokens. Right: one new token after two cached on
      0    0   -inf               0    0    0
      0    0    0
 
-`num_tokens` counts the cached ones. It is for the KV cache of step 12, which keeps what
+`num_tokens` counts the cached ones. It is for a KV cache, which keeps what
 attention needs of earlier tokens; a new token may look at all of them. Until then it
 is 0. The imports and the decorator are already written; read them first.
 """

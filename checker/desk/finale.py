@@ -70,7 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
     steps = load().steps
     for puzzle in puzzles():
         if not steps[puzzle.step].passed or changed(puzzle, steps[puzzle.step]):
-            print(f"{puzzle.step} does not pass yet. Next: {command(puzzle.step)}")
+            said = f"{puzzle.step} did not pass when it was last checked."
+            print(f"{said} Next: {command(puzzle.step)}")
             return NOT_YET
     print("All ten steps pass. This is what your own GPT-2 writes:\n", flush=True)
     write_closing_lines(FOLDER, lambda line: print(line, flush=True))

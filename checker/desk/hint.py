@@ -71,7 +71,10 @@ def hole_in_trouble(target: Puzzle, step: StepState) -> str:
     if step.status in ("failed", "error") and not changed(target, step):
         near = [name for name in names if name in _near(target, step)]
         if near:
-            return next((name for name in near if name in open_holes), near[0])
+            ladders = {hole.name: len(hole.hints) for hole in hinted(target)}
+            left = [n for n in near if step.hints.get(n, 0) < ladders[n]]
+            first = [n for n in near if n in open_holes]
+            return [*first, *left, near[-1]][0]
     return open_holes[0] if open_holes else names[-1]
 
 

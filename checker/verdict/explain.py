@@ -83,11 +83,12 @@ def explain(error: Mapping[str, Any], file: str) -> Explanation:
             continue
         if (known := row.match(said, facts)) is not None:
             sentence = _capital(row.sentence.format_map(_brief(known)))
-            place = _place(error, definition=row.at_definition)
+            sentence += _elsewhere(error, file)
+            place = _place(error, file, definition=row.at_definition)
             said_already = error["type"] in NOT_PYTHON
             exception = "" if said_already else plain
             return Explanation(row.id, sentence, place, shapes, exception)
-    return Explanation("", plain, _place(error), shapes)
+    return Explanation("", plain + _elsewhere(error, file), _place(error, file), shapes)
 
 
 LONGEST = 1200
@@ -110,13 +111,26 @@ NOT_PYTHON = ("SyntaxError", "IndentationError", "TabError")
 ABOUT_SHAPES = {"ValueError", "TypeError", "RuntimeError", "IndexError"}
 
 
-def _place(error: Mapping[str, Any], definition: bool = False) -> Place | None:
-    """The innermost line of the learner's, or the definition called wrongly."""
-    places = [*error["frames"][-1:], *[error["definition"]] * bool(error["definition"])]
+def _place(
+    error: Mapping[str, Any], file: str, definition: bool = False
+) -> Place | None:
+    """The innermost line of this file, or the definition called wrongly; where neither
+    is known, the innermost line of the learner's."""
+    frames = error["frames"]
+    own = [frame for frame in frames if Path(frame[0]).name == file] or frames
+    places = [*own[-1:], *[error["definition"]] * bool(error["definition"])]
     if not places:
         return None
     path, line, _, code = places[-1 if definition else 0]
     return Place(path, line, code)
+
+
+def _elsewhere(error: Mapping[str, Any], file: str) -> str:
+    """Where it was raised, if that is in a file that this one calls."""
+    names = [Path(path).name for path, *_ in error["frames"]]
+    if file not in names or names[-1] == file:
+        return ""
+    return f" (In {names[-1]}:{error['frames'][-1][1]}, which {file} calls.)"
 
 
 def _capital(sentence: str) -> str:

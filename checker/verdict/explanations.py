@@ -149,7 +149,7 @@ FUNCTIONS = lacks(
     "f",
     "MAX's `F` has",
     ("tril", "F.tril(x)", "F.band_part(x, num_upper=0)",
-     ", which keeps num_upper diagonals above the main one"),
+     ", which keeps the lower triangle and num_upper diagonals above it"),
     ("triu", "F.triu(x)", "F.band_part(x, num_lower=0)",
      ", which keeps num_lower diagonals below the main one"),
     ("masked_fill", 'F.masked_fill(x, mask, float("-inf"))',

@@ -138,8 +138,9 @@ class Judge:
         return Line(check.name, "error", said(check, None), (reason,))
 
     def _place(self, where: str) -> Place | None:
+        """Where to begin: which line is wrong is not known, so none is quoted."""
         found = self.answers.places.get(where)
-        return Place(self.file, *found) if found else None
+        return Place(self.file, found[0]) if found else None
 
     def _not_loaded(self) -> Line | None:
         name = f"{self.name} {IMPORTED}"

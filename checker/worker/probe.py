@@ -51,10 +51,22 @@ def attribute(owner: object, path: str) -> Any:
                 raise  # it is there, a property, and what it does has gone wrong
             there = {**vars(type(owner)), **getattr(owner, "__dict__", {})}
             own = [n for n in there if n[:2] != "__"]
-            raise Unusable(_lacks(kind, name, own)) from None
+            local = _local(type(owner), name)
+            raise Unusable(_lacks(kind, name, own) + local) from None
         except (IndexError, TypeError):
             raise Unusable(f"{kind} has no element {name}") from None
     return owner
+
+
+def _local(owner: type, name: str) -> str:
+    """That ``__init__`` has a variable of that name, if it has one."""
+    code = getattr(owner.__init__, "__code__", None)
+    inside = (
+        code.co_varnames[code.co_argcount + code.co_kwonlyargcount :] if code else ()
+    )
+    if name not in inside:
+        return ""
+    return f". In __init__ `{name}` is a variable: an attribute is `self.{name}`"
 
 
 def _lacks(owner: str, name: str, own: list[str]) -> str:

@@ -62,8 +62,13 @@ def said(report: Report) -> str:
 
 LOOKS = """
 import glob, os, socket
-found = [path for path in {paths} if os.path.exists(path) or glob.glob(path)]
-found += [path for path in {paths} if os.path.isfile(path) and open(path).read()]
+found = []
+for path in [each for pattern in {paths} for each in glob.glob(pattern)]:
+    try:
+        os.listdir(path) if os.path.isdir(path) else open(path).read(1)
+        found.append(path)
+    except OSError:
+        pass
 others = [each for each in os.listdir("/proc") if each.isdigit()]
 try:
     socket.create_connection(("127.0.0.1", {port}), timeout=5)

@@ -66,7 +66,8 @@ BAND = (
      "front.", dict(extra=2)),
 )  # fmt: skip
 SHIFT = (
-    ("cached-not-shifted", "num_tokens widens the mask, but shifts no diagonal.",
+    ("cached-not-shifted", "The mask is wider by num_tokens, but its diagonal has "
+     "not moved.",
      dict(seen=lambda i, j, cached: j <= i)),
     ("cached-not-shifted-strict", "num_tokens widens the mask, but shifts no "
      "diagonal, and a token does not see itself.",

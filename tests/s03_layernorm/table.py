@@ -76,7 +76,7 @@ NORMALIZING = (
     ("eps-outside-the-root", "eps is added outside the root: sqrt(var) + eps",
      dict(root=lambda x, e: std(x) + e)),
     ("eps-ignored", "eps has no effect", dict(root=lambda x, e: std(x))),
-    ("eps-hard-coded", "eps is 1e-5 whatever the argument is",
+    ("eps-hard-coded", "eps is always 1e-5 and the argument is ignored",
      dict(root=lambda x, e: std(x, DEFAULT))),
     ("eps-squared", "the square of eps is added", dict(root=lambda x, e: std(x, e**2))),
     ("eps-subtracted", "eps is subtracted from the variance",

@@ -265,7 +265,7 @@ TABLE = Table(
             needs=(BLOCK.has,),
             where="GPT2Block.__init__",
             mistakes=(Mistake("one-norm-twice", "ln_1 and ln_2 are one and the same "
-                              "norm.", gives=lambda: False, quiet=True),),
+                              "norm.", gives=lambda: False),),
         ),
         BLOCK.calls(
             *flaws(wired, *WIRINGS, *EPSILONS),

@@ -317,7 +317,8 @@ NUMBERS: dict[str, tuple[str, int, dict[Any, str]]] = {
         END: "This is the token; its id is asked for.",
     }),
     "pad_token_id": ("is the end-of-text token's too", END_ID, {
-        None: f"The tokenizer has no padding token: this is None. {NO_PADDING}",
+        None: "This is None: a `return` is missing, or it is the tokenizer's own. "
+              f"{NO_PADDING}",
         0: f"0 is the token '!'. {NO_PADDING}",
         1: f"1 is the token '\"'. {NO_PADDING}",
         SIZE: f"This is one token too many: the model knows {SIZE}. {NO_PADDING}",
@@ -346,7 +347,7 @@ def _id(name: str, got: object) -> str:
 def counted(name: str) -> Check:
     says, want, wrong = NUMBERS[name]
     of_default = len(other().vocab) - (want == END_ID)
-    told = f"This is the number of {DEFAULT}'s tokenizer: model_name is not used."
+    told = f"This is the number of {DEFAULT}, here a small one: model_name is not used."
     return Check(
         f"{name} {says}",
         "number",

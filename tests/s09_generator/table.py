@@ -427,7 +427,7 @@ UNREADABLE = refusals(
      r"the model was given ids of \w+; it reads int64"),
     ("not-a-tensor", "The model reads a MAX Tensor: Tensor.from_dlpack makes one of a "
      "NumPy array.", r"the model was given a .*; it reads a MAX Tensor"),
-    ("not-an-id", "A number that is no token's id is used as one. Is it an index into "
+    ("not-an-id", "You used a number that is not a token id. Is it an index into "
      "the logits of all positions?", r"was given the id -?\d+; there are"),
     ("decodes-something-else", "decode takes the ids as a MAX Tensor, [T] or [1, T].",
      r"^decode was given (a \w+|ids of shape .*);"),
