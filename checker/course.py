@@ -19,6 +19,10 @@ TEN = 10
 """Steps of the course itself; those after them lead beyond."""
 
 
+SEED = "COURSE_DATA_SEED"
+"""The variable that the data of checks is drawn from, in both processes."""
+
+
 class Fault(Exception):
     """The environment or the checker itself is at fault; the message says how."""
 

@@ -53,7 +53,8 @@ def grade_on(
         running[future] = handed
         return future
 
-    done = as_completed([submit(each) for each in islice(waiting, AHEAD * threads)])
+    first = [submit(each) for each in islice(waiting, AHEAD * threads)]
+    done = as_completed(first, loop=client.loop)
     for future in done:
         handed = running.pop(future)
         yield _grade(future, handed, rules)

@@ -23,11 +23,11 @@ from checker.classroom.points import earned, total
 from checker.classroom.reading import Grade, Malformed, grade_of
 from checker.classroom.submissions import Found, Submission, copied, digest
 from checker.classroom.writing import scratch
-from checker.course import ROOT, Puzzle, every
+from checker.course import ROOT, SEED, Puzzle, every
 from checker.desk import screen
 from checker.desk.reset import untouched
 from checker.link.process import Limits
-from checker.link.sandbox import SEED, available, environment
+from checker.link.sandbox import available, environment
 from checker.verdict.examiner import Examiner
 from checker.verdict.report import Report
 

@@ -27,7 +27,8 @@ from pathlib import Path
 from typing import Any
 
 from checker.cli import FAULT, PASSED
-from checker.course import ROOT, every
+from checker.course import ROOT, every, has_solutions
+from checker.link.sandbox import Isolation, available
 
 MODEL = ROOT / "models" / "austen"
 SUMS = ROOT / "models" / "austen.sha256"
@@ -366,6 +367,22 @@ def worker() -> Iterator[Finding]:
     yield Finding("well", f"a check's worker starts in {took:.1f} s")
 
 
+ISOLATED = {
+    Isolation.BUBBLEWRAP: "grade isolates submissions: bubblewrap",
+    Isolation.USER: "grade runs submissions as another user: bubblewrap cannot start",
+    Isolation.NONE: "grade cannot isolate submissions: bubblewrap cannot start",
+}
+
+
+def isolation() -> Iterator[Finding]:
+    """Only where classes are graded: a learner has no use for it."""
+    if has_solutions():
+        found = available()
+        well = found is Isolation.BUBBLEWRAP
+        do = "" if well else "Debian and Ubuntu: apt install bubblewrap"
+        yield Finding("well" if well else "note", ISOLATED[found], do)
+
+
 EXAMINATIONS: tuple[Callable[[], Iterator[Finding]], ...] = (
     python,
     packages,
@@ -378,4 +395,5 @@ EXAMINATIONS: tuple[Callable[[], Iterator[Finding]], ...] = (
     puzzles_folder,
     saves,
     worker,
+    isolation,
 )

@@ -35,9 +35,7 @@ SCRATCH = "CHECKER_SCRATCH"
 ROOM = 2**29
 """Bytes of the scratch folder inside bubblewrap."""
 SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin")
-SEED = "COURSE_DATA_SEED"
-"""The variable that the data of checks is drawn from, in both processes."""
-KEPT = ("LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", SEED)
+KEPT = ("LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH")
 """What an isolated worker keeps of the environment."""
 NOBODY = itertools.count(200_000 + 1000 * (os.getpid() % 1000))
 """Users that own nothing: each worker is one of its own, so that all its processes can

@@ -4,13 +4,14 @@
 it answered to the judge.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from checker.course import Fault, Puzzle, Source, reference, shown, siblings
+from checker.course import SEED, Fault, Puzzle, Source, reference, shown, siblings
 from checker.link.process import Answers, Limits, WorkerProcess, key
 from checker.link.sandbox import Isolation
 from checker.link.warm import Warming
@@ -272,6 +273,7 @@ def _request(
             for name, source in files.items()
         },
         "probes": probes,
+        "seed": os.environ.get(SEED, "0"),
         "compile": compile,
         "diagnosing": diagnosing,
     }

@@ -7,9 +7,10 @@ output, which is the parent's to show. ``link/process.py`` is the other end.
 
 A request is ``{"package": "tests.s05_attention", "name": "attention", "files": {name:
 {"path", "source", "learner"}}, "probes": [["attends", []], …], "compile": false,
-"token": …}``. Answers: for "load" and for the number of each probe ``{"begin": at}``,
-then ``{"at": at, "value": …}`` or ``{"at": at, "error": …}``; at last ``{"done":
-[violations]}``, and ``{"note": line}`` in between. Each line begins with the token.
+"seed": "0", "token": …}``. Answers: for "load" and for the number of each probe
+``{"begin": at}``, then ``{"at": at, "value": …}`` or ``{"at": at, "error": …}``; at
+last ``{"done": [violations]}``, and ``{"note": line}`` in between. Each line begins
+with the token.
 """
 
 import contextlib
@@ -23,6 +24,7 @@ import signal
 import sys
 from typing import Any
 
+from checker.course import SEED
 from checker.link import wire
 from checker.worker import guard
 from checker.worker.describe import describe
@@ -71,6 +73,7 @@ class Server:
     def serve(self, request: dict[str, Any]) -> None:
         self.token = request["token"]
         os.chdir(self.scratch)
+        _draw_from(request["seed"])
         probes = importlib.import_module(f"{request['package']}.probes")
         called = [(_found(probes, name), given) for name, given in request["probes"]]
         files = Files(request["files"])
@@ -105,6 +108,14 @@ class Server:
             self.send({"at": at, "error": describe(error, request["files"])})
         finally:
             self.interpreter.install()
+
+
+def _draw_from(seed: str) -> None:
+    """Have the probes' data drawn from this seed: they draw it when imported."""
+    if os.environ.get(SEED, "0") != seed:
+        os.environ[SEED] = seed
+        for name in [name for name in sys.modules if name.startswith("tests.")]:
+            del sys.modules[name]
 
 
 def _found(probes: Any, name: str) -> Any:

@@ -60,7 +60,7 @@ def attribute(owner: object, path: str) -> Any:
 
 def _local(owner: type, name: str) -> str:
     """That ``__init__`` has a variable of that name, if it has one."""
-    code = getattr(owner.__init__, "__code__", None)
+    code = getattr(vars(owner).get("__init__"), "__code__", None)
     inside = (
         code.co_varnames[code.co_argcount + code.co_kwonlyargcount :] if code else ()
     )

@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from checker import course
+
 Array = np.ndarray
 Weights = dict[str, Array]
 Sizes = dict[str, Any]
 
-SEED = int(os.environ.get("COURSE_DATA_SEED", "0"))
+SEED = int(os.environ.get(course.SEED, "0"))
 """All data is drawn from it. Both processes read it from their environment."""
 
 SIZES: Sizes = {
