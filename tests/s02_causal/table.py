@@ -197,6 +197,7 @@ TABLE = Table(
         row("puts 3 cached positions first, open to every token", 4, 3),
         row("works for one token", 1, 0),
         row("works for one token after 6 cached ones", 1, 6),
+        row("works for 300 tokens after 30 cached ones", 300, 30),
         row("makes the mask in the dtype that is asked for", 3, 2, dtype="float64"),
         row("takes the length from a tensor's shape", 6, 2, probe="of_a_shape"),
         in_a_graph("can be traced with any number of tokens", 5, 0),

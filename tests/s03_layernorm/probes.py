@@ -16,10 +16,11 @@ C, EPS = SIZES["n_embd"], 0.1
 
 
 def weights(sizes: Sizes, prefix: str = "") -> Weights:
-    """Loud ones, in place of ones and zeros."""
+    """Loud ones, in place of ones and zeros; every fifth weight is negative."""
     channels = sizes["n_embd"]
+    sign = np.where(np.arange(channels) % 5 == 2, -1, 1).astype(np.float32)
     return {
-        f"{prefix}weight": 1 + noise(f"{prefix}ln.weight", channels) / 2,
+        f"{prefix}weight": sign * (1 + noise(f"{prefix}ln.weight", channels) / 2),
         f"{prefix}bias": noise(f"{prefix}ln.bias", channels),
     }
 

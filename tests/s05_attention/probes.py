@@ -38,7 +38,7 @@ layer = Layer(
     build,
     weights,
     sizes={"batch": B, "tokens": T, "n_embd": C, "n_head": H},
-    others={"batch": 3, "tokens": 7, "n_embd": 20, "n_head": 2},
+    others={"batch": 3, "tokens": 37, "n_embd": 20, "n_head": 2},
     symbolic=(C,),
 )
 

@@ -418,7 +418,7 @@ TABLE = Table(
             *rows.NOT_A_TENSOR,
             needs=(SPLITS, MERGES, ATTENDS),
         ),
-        *ATTENTION.properties("3 rows of 7 tokens, 2 heads of 10", causal=True),
+        *ATTENTION.properties("3 rows of 37 tokens, 2 heads of 10", causal=True),
     ),
     compiled=ATTENTION.compiled(),
 )  # fmt: skip

@@ -30,7 +30,7 @@ layer = Layer(
     build,
     weights,
     sizes={"batch": 2, "tokens": 5, **SIZES},
-    others={"batch": 3, "tokens": 7, "n_embd": 20, "n_head": 2, "n_inner": 30,
+    others={"batch": 3, "tokens": 37, "n_embd": 20, "n_head": 2, "n_inner": 30,
             "layer_norm_epsilon": 0.5},
     symbolic=(SIZES["n_embd"],),
 )  # fmt: skip

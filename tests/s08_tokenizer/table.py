@@ -18,8 +18,11 @@ from tests.support.rows import NOTHING_RETURNED, name_missing
 from tests.support.stand_ins import DEFAULT, END, LETTERS
 
 PLAIN = "Mr. Darcy isn't at Pemberley, is he?"
-LOUD = "  Two  spaces , isn't\n\n\tit ? Don't ! Naïve café — Ω 🙂 say 'tis 42 . "
-LONG = " ".join(["It was so.", *[PLAIN] * 90])
+LOUD = (
+    "  Two  spaces , isn't\r\n\n\tit ? Don\u2019t ! Nai\u0308ve caf\u00e9 \u2014 \u03a9 "
+    "\ufb01 a\u00a0b \U0001f642 say 'tis 42 . \n"
+)
+LONG = " ".join(["It was so.", *[PLAIN] * 600])
 SHORT = "the end"
 END_ID, SIZE = 2047, 2048
 

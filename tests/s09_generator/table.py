@@ -484,16 +484,16 @@ TABLE = Table(
                         proves=scaled),
             )),
         row(CALLS, "greedily", expect=write, mistakes=flaws(write, *CALLING)),
-        row("writes max_new_tokens tokens: none, one or nine", "texts",
-            ("rows", [{**GREEDY, "max_new_tokens": n} for n in (0, 1, 9)]),
-            expect=lambda: lengths(0, 1, 9),
+        row("writes max_new_tokens tokens: none, one or 55", "texts",
+            ("rows", [{**GREEDY, "max_new_tokens": n} for n in (0, 1, 55)]),
+            expect=lambda: lengths(0, 1, 55),
             mistakes=(
                 Mistake("at-least-one", "One token is written even when max_new_tokens "
-                        "is 0.", gives=lambda: lengths(1, 1, 9)),
+                        "is 0.", gives=lambda: lengths(1, 1, 55)),
                 Mistake("none-means-default", '0 is taken as "not given": compare with '
-                        "None.", gives=lambda: lengths(50, 1, 9)),
+                        "None.", gives=lambda: lengths(50, 1, 55)),
                 Mistake("prompt-lost-without-tokens", "The prompt is missing when "
-                        "max_new_tokens is 0.", gives=lambda: ["", *lengths(1, 9)]),
+                        "max_new_tokens is 0.", gives=lambda: ["", *lengths(1, 55)]),
             )),
         context_row(CUTS, probes.LONGER, 4, probes.CONTEXT),
         context_row("goes on when what it writes fills the context",

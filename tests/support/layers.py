@@ -11,6 +11,7 @@ from typing import Any
 from checker.worker.probe import Learner, array, attribute, fill, tensor, traced
 from tests.support.data import Array, Sizes, Weights, noise
 
+AFTER = "after another module"
 CUT = 3
 """Tokens before it stay the same when those from it on are changed."""
 
@@ -94,11 +95,22 @@ class Layer:
         return self.answer(made, tensor(self.x(self.others)))
 
     def called_before(self, learner: Learner) -> dict[str, Array]:
-        """Further answers of a module that was called."""
+        """Further answers of a module that was called; the last after another module,
+        with other sizes, was made and called."""
         _, _, made = self._once(learner)
-        return {
+        answers = {
             name: self.answer(made, tensor(x))
             for name, x in second_calls(self.x(self.sizes)).items()
+        }
+        self.at_other_sizes(learner)
+        return {**answers, AFTER: self.answer(made, tensor(self.x(self.sizes)))}
+
+    def of_one(self, learner: Learner) -> dict[str, Array]:
+        """The answers to a batch of one row, and to one token."""
+        made = self.made(learner)
+        return {
+            name: self.answer(made, tensor(x))
+            for name, x in ones(self.x(self.sizes)).items()
         }
 
     def called_anew(self, learner: Learner) -> dict[str, Array]:
@@ -128,6 +140,10 @@ def changed(x: Array) -> Array:
 def second_calls(x: Array) -> dict[str, Array]:
     """Inputs for a module that was called with ``x``: other tokens, fewer tokens."""
     return {"other tokens": changed(x), "fewer tokens": x[:, 1:]}
+
+
+def ones(x: Array) -> dict[str, Array]:
+    return {"one row": x[:1], "one token": x[:, :1], "one of both": x[1:, :1]}
 
 
 def size_of(parameter: Any) -> Any:

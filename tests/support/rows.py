@@ -14,7 +14,7 @@ import numpy as np
 from checker.table import Check, Flaw, Mistake, refusals
 from checker.verdict.compare import same
 from tests.support.data import Array, Sizes, Weights
-from tests.support.layers import CUT, Layer, second_calls
+from tests.support.layers import AFTER, CUT, Layer, ones, second_calls
 
 NOTHING_RETURNED = Mistake(
     "nothing-returned",
@@ -95,8 +95,11 @@ class Rows:
         return self.oracle(self.layer.x(sizes), self.layer.weights(sizes), sizes)
 
     def _second_answers(self) -> dict[str, Array]:
-        sizes = self.layer.sizes
-        w, calls = self.layer.weights(sizes), second_calls(self.layer.x(sizes))
+        calls = second_calls(self.layer.x(self.layer.sizes))
+        return {**self._answers(calls), AFTER: self.right()}
+
+    def _answers(self, calls: dict[str, Array]) -> dict[str, Array]:
+        sizes, w = self.layer.sizes, self.layer.weights(self.layer.sizes)
         return {name: self.oracle(x, w, sizes) for name, x in calls.items()}
 
     def structure(
@@ -136,6 +139,7 @@ class Rows:
         Tokens are either mixed with those before them (``causal``) or kept apart.
         """
         right = {"expect": self.right, "tolerance": self.tolerance}
+        sizes = self.layer.sizes
         tokens, judged = (
             ("hides the future: a later token changes nothing before it", future_hidden)
             if causal
@@ -144,6 +148,8 @@ class Rows:
         rows = (
             (f"works at other sizes: {others}", "at_other_sizes",
              {**right, "expect": lambda: self.right(self.layer.others)}),
+            ("works for one row, and for one token", "of_one",
+             {**right, "expect": lambda: self._answers(ones(self.layer.x(sizes)))}),
             ("answers every call like a first one: nothing is kept between calls",
              "called_before", {**right, "expect": self._second_answers}),
             (tokens, "later_changed", {"accept": judged}),
