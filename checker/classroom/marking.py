@@ -194,7 +194,7 @@ def mark(handed: HandedIn, rules: Rules) -> Grade:
     with scratch() as folder:
         for name, text in handed.files.items():
             (folder / name).write_bytes(base64.b64decode(text))
-        limits = Limits(step=min(30.0, rules.timeout))
+        limits = Limits(step=min(30.0, rules.timeout), compile=rules.timeout)
         with Examiner(folder, limits, isolation=available()) as examiner:
             for puzzle in rules.puzzles:
                 if time.monotonic() - began > rules.timeout:

@@ -228,6 +228,7 @@ class WorkerProcess:
         elif request["diagnosing"]:
             step = limits.diagnosis
         end = time.monotonic() + PATIENCE * step
+        latest = time.monotonic() + limits.compile
         self._allow(seconds, end)
         numbered = enumerate(map(key, request["probes"]))
         awaited: list[tuple[object, str]] = [(LOAD, LOAD), *numbered]
@@ -241,7 +242,8 @@ class WorkerProcess:
             if "begin" in message:
                 self._allow(seconds, end)
             elif "note" in message:  # MAX compiles, which takes its time
-                self._allow(limits.fallback, time.monotonic() + limits.fallback)
+                end = min(end + limits.fallback, latest)
+                self._allow(limits.fallback, end)
         if not answers.done:
             answers.stopped = answers.stopped or self._why()
             self.close()
