@@ -43,7 +43,7 @@ def test_one_of_each() -> None:
     folders = {"puzzles": "*.py", "solutions": "*.py", "hints": "*.toml"}
     for folder, pattern in folders.items():
         assert sorted(p.stem for p in (ROOT / folder).glob(pattern)) == NAMES
-    assert NAMES == sorted(puzzle.name for puzzle in every())
+    assert sorted(puzzle.name for puzzle in every()) == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -88,8 +88,8 @@ def test_line_length(name: str) -> None:
     assert all("https://" in line for line in wide)
 
 
-# What the tutorial teaches in each step, in the words of its puzzle; beyond the ten, what
-# the step is about.
+# What the tutorial teaches in each step, in the words of its puzzle; what is taught in
+# those beyond the ten.
 CONCEPTS = {
     "config": "dataclass decorator None vocab_size huggingface n_inner",
     "causal": "-inf future softmax F.functional F.band_part autoregressive",
@@ -101,7 +101,7 @@ CONCEPTS = {
     "tokenizer": "GPT2Tokenizer ids tensor NumPy device eos_token_id pad vocab_size",
     "generator": "autoregressive greedy temperature softmax append decode sampling",
     "demo": "pretrained weights tokenizer forward generator greedy moderate creative",
-    "sampling": "logits -inf top-k top-p probability penalty temperature greedy softmax",
+    "sampling": "logits -inf top-k top-p probability penalty temperature softmax",
 }
 
 

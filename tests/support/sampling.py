@@ -118,7 +118,7 @@ class Ways:
         }
 
     def grouped(self, model: str, shares: Shares) -> Shares:
-        """The frequent tokens one by one, the rare in two halves, and the impossible."""
+        """The frequent tokens one by one, the rare in halves, and the impossible."""
         p = self.right[model]
         order, possible = np.argsort(-p, kind="stable"), int((p > NEVER).sum())
         steps = (0, 1, 2, 4, possible // 2, possible)
