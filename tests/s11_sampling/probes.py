@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -150,11 +151,17 @@ def afterwards(learner: Learner, function: str) -> dict[str, Any]:
 
 # The Sampler
 
-WIDE = (3.6, *np.linspace(0, -1.5, 80))
-"""One token has nearly half of the draws, and 80 have the rest."""
-GENTLE, STEPS = np.linspace(1.2, -2.0, 23), np.linspace(3.5, -4.2, 23)
-"""Each token has 0.86 times the draws of the one before, or 0.7 times."""
-RANKS = (1, 9, 1)
+WIDE = (3.6, *np.linspace(0, -0.5, 80))
+"""One token has more than a third of the draws, and 80 have the rest."""
+HALVES = (5.0, *np.linspace(0.1, -0.1, 148))
+"""One token has half of the draws: any other temperature shows."""
+CLIFF, HILL = np.linspace(4, -52, 81), np.linspace(4, -36, 81)
+"""Each token has half the draws of the one before, or 0.6 times."""
+SLOPE = np.linspace(3.5, -4.2, 23)
+"""Each token has 0.7 times the draws of the one before."""
+SHARP = (4.0, 0.0, -1.0)
+"""One token has nearly all the draws: a second softmax shows."""
+RANKS = (1, 2, 1)
 
 
 @dataclass(frozen=True)
@@ -171,12 +178,13 @@ class Case:
     settings: dict[str, Any]
     ranks: tuple[int, ...] = RANKS
 
-    @property
+    @cached_property
     def logits(self) -> Array:
+        """Not to be changed: a probe gives away copies."""
         heat = self.settings.get("temperature", 1.0)
         return shuffled(self.name, heat * np.array(self.profile))
 
-    @property
+    @cached_property
     def ids(self) -> Ids:
         return ranked(self.name, len(self.profile), *self.ranks)
 
@@ -184,15 +192,18 @@ class Case:
 CASES = {
     case.name: case
     for case in (
-        Case("default", WIDE, {}),
+        Case("default", HALVES, {}),
         Case("hot", WIDE, {"temperature": 2.1}, ranks=(0, 3, 40, 0)),
-        Case("cold", GENTLE, {"temperature": 0.36}),
-        Case("top-k", STEPS, {"temperature": 2.5, "top_k": 5}),
-        Case("top-p", STEPS, {"temperature": 2.5, "top_p": 0.7}),
-        Case("both", STEPS, {"temperature": 2.0, "top_k": 5, "top_p": 0.85}),
+        Case("cold", CLIFF, {"temperature": 0.36}),
+        Case("sharp", SHARP, {"temperature": 0.5}),
+        Case("top-k", HILL, {"temperature": 2.5, "top_k": 3}),
+        Case("sharp k", (*SHARP, -3.0), {"temperature": 1.6, "top_k": 2}),
+        Case("top-p", HILL, {"temperature": 2.5, "top_p": 0.82}),
+        Case("sharp p", (*SHARP, -3.0), {"temperature": 1.6, "top_p": 0.99}),
+        Case("both", HILL, {"temperature": 2.0, "top_k": 4, "top_p": 0.88}),
         Case(
             "all",
-            STEPS,
+            SLOPE,
             {"temperature": 1.5, "top_k": 5, "top_p": 0.88, "penalty": 1.6},
             ranks=(0, 3, 15, 4, 0, 0, 3),
         ),
@@ -221,9 +232,10 @@ def sampler(learner: Learner, **settings: Any) -> Callable[[Array, Any], int]:
     return call
 
 
-ROUND, FEWEST, LEAST, MOST = 20, 6, 16, 32
-"""Draws of a Sampler, and Samplers: to judge at all, if possible, with time left."""
-AT_ALL, BY_THE_CLOCK = 2.0, 5.0
+ROUND, BRIEF, FEWEST, LEAST, MOST = 20, 6, 6, 16, 48
+"""Draws of a Sampler; and Samplers: of sharp cases, to judge at all, if possible, with
+time left."""
+AT_ALL, BY_THE_CLOCK = 0.5, 1.5
 """Seconds of the processor, and by the clock, after which FEWEST are enough."""
 
 
@@ -233,21 +245,24 @@ def draws(learner: Learner, seconds: float, *names: str) -> dict[str, list[Ids]]
 
     A busy machine leaves fewer, but never so few that nothing can be said.
     """
-    cases = {name: CASES[name] for name in names}
-    given = {name: (case.logits, case.ids) for name, case in cases.items()}
     found: dict[str, list[Ids]] = {name: [] for name in names}
     began, clock = time.process_time(), time.monotonic()
     for number in range(MOST):
-        for name, (logits, ids) in given.items():
-            # far apart: some samplers use seed + position
-            choose = sampler(learner, seed=10_007 * number, **cases[name].settings)
-            drawn = [choose(logits.copy(), text) for text in growing(ids, ROUND)]
-            found[name].append(drawn)
+        for name in names:
+            if number < BRIEF or not name.startswith("sharp"):
+                found[name].append(one_round(learner, CASES[name], number))
         spent = time.process_time() - began
         late = spent > AT_ALL or time.monotonic() - clock > BY_THE_CLOCK
         if number + 1 >= (FEWEST if late else LEAST) and (late or spent > seconds):
             break
     return found
+
+
+def one_round(learner: Learner, case: Case, number: int) -> Ids:
+    """Draws of a new Sampler. Seeds are far apart: some use seed + position."""
+    choose = sampler(learner, seed=10_007 * number, **case.settings)
+    logits = case.logits
+    return [choose(logits.copy(), text) for text in growing(case.ids, ROUND)]
 
 
 def growing(ids: Ids, times: int) -> Iterator[Ids]:
@@ -262,13 +277,15 @@ CHOICES = 9
 def choice(number: int) -> tuple[Array, Ids]:
     """Logits, and a text in which the most probable token and others are."""
     name = f"choice {number}"
-    logits = shuffled(name, ladder(name, 3.1, -3.7, V))
+    logits = shuffled(name, np.array([3.1, *ladder(name, 3.05, -3.7, V - 1)]))
     return logits, ranked(name, V, 0, 4, 22, 0, 9)
 
 
-def greedily(learner: Learner, penalty: float) -> Ids:
-    """What one Sampler at temperature 0 chooses for several logits and texts."""
-    choose = sampler(learner, temperature=0, penalty=penalty)
+def greedily(learner: Learner, *penalty: float) -> Ids:
+    """What one Sampler at temperature 0, with a penalty or without, chooses for several
+    logits and texts."""
+    settings = {"penalty": penalty[0]} if penalty else {}
+    choose = sampler(learner, temperature=0, **settings)
     return [choose(*choice(number)) for number in range(CHOICES)]
 
 
@@ -363,8 +380,8 @@ def given_afterwards(learner: Learner) -> dict[str, Any]:
     """What was given to a Sampler that does all it can, after calls with the ids as an
     array and a list."""
     case = CASES["all"]
-    logits, array, ids = case.logits, np.array([case.ids], np.int64), case.ids
+    logits, array, ids = case.logits.copy(), np.array([case.ids], np.int64), [*case.ids]
     choose = sampler(learner, seed=1, **case.settings)
     choose(logits, array)
-    choose(case.logits, ids)
+    choose(case.logits.copy(), ids)
     return {"logits": logits, "ids": array, "list": ids}

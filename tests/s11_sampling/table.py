@@ -520,9 +520,9 @@ def least_k(z: Shares, c: Case) -> Shares:
 
 
 AMONG: tuple[Way, ...] = (
-    *PLAINLY,
+    *(way for way in PLAINLY if way[0] != "rank"),
     ("place-for-id", "a place among the tokens that are left is taken as the token's "
-     "id", (moved(to_places),)),
+     "id", (moved(to_places), moved(lambda p: np.sort(p)[::-1]), moved(np.sort))),
     ("softmax-before-filter", "the softmax comes before a filter: probabilities are "
      "filtered as if they were logits, and the softmax is applied to them again",
      (drawn(penalizing, heated, probable, cut_k, cut_p),)),
@@ -572,8 +572,7 @@ WITH_ALL: tuple[Way, ...] = (
 BY_DEFAULT: tuple[Way, ...] = (
     ("default-temperature", "the default of temperature is not 1",
      tuple(drawn(lambda z, c, t=t: z / t)
-           for t in (0.2, 0.5, 0.6, 0.7, 0.8, 0.9, 1.1, 1.2, 1.5, 2.0))),
-    PLAINLY[0],
+           for t in (0.5, 0.6, 0.7, 0.8, 0.9, 1.1, 1.2, 1.5, 2.0))),
 )  # fmt: skip
 JUDGED = 6
 """Rows that judge draws: they share the risk of rejecting a right Sampler."""
@@ -602,7 +601,7 @@ def counted(got: dict[str, list[Ids]]) -> Drawn:
 
 def drawn_right(known: Ways, got: dict[str, list[Ids]]) -> str | None:
     seen = counted(got)
-    if min(each.sum() for each in seen.values()) < probes.FEWEST * probes.ROUND:
+    if min(each.sum() for each in seen.values()) < probes.BRIEF * probes.ROUND:
         return "the Sampler draws too few tokens to judge how"
     if (name := known.suspect(seen)) is None:
         return None
@@ -895,11 +894,16 @@ def several_row(
 
 
 def draws_row(
-    name: str, cases: tuple[str, ...], table: tuple[Way, ...], **more: Any
+    name: str,
+    cases: tuple[str, ...],
+    table: tuple[Way, ...],
+    seconds: float = 0.04,
+    **more: Any,
 ) -> Check:
+    """A row about what is drawn in some cases, in so many seconds if all is quick."""
     known = ways(cases, table)
     return Check(
-        name, "draws", (0.1, *cases), accept=partial(drawn_right, known),
+        name, "draws", (seconds, *cases), accept=partial(drawn_right, known),
         mistakes=(
             *more.pop("also", ()),
             Mistake("seed-each-call", "The random numbers start again from the seed in "
@@ -985,7 +989,7 @@ TABLE = Table(
              dict(count=lambda w, p: reach(w.astype(np.float32), p))),
         ), needs=(P_TIES,)),
         changed("top_p", lambda: nucleus(PLAIN, P), KEEPS_P),
-        draws_row(DRAWS, ("hot", "cold"), FREELY, also=MISSING),
+        draws_row(DRAWS, ("hot", "cold", "sharp"), FREELY, seconds=0.15, also=MISSING),
         Check(
             GREEDILY, "greedily", (1.7,), expect=partial(greedy, 1.7),
             mistakes=(
@@ -997,10 +1001,14 @@ TABLE = Table(
             ),
             needs=(PENALIZES, DRAWS), where="Sampler.__call__",
         ),
+        Check("a Sampler penalizes nothing by default", "greedily",
+              expect=partial(greedy, 1.0), mistakes=flaws(partial(greedy, 1.5), (
+                  "default-penalty", "the default of penalty is more than 1", {}
+              )), needs=(GREEDILY,), where="Sampler"),
         draws_row("a Sampler's temperature is 1 by default", ("default",), BY_DEFAULT,
-                  needs=(DRAWS,)),
-        draws_row(DRAWS_K, ("top-k",), WITH_K, needs=(KEEPS_K, DRAWS)),
-        draws_row(DRAWS_P, ("top-p",), WITH_P, needs=(KEEPS_P, DRAWS)),
+                  seconds=0.08, needs=(DRAWS,)),
+        draws_row(DRAWS_K, ("top-k", "sharp k"), WITH_K, needs=(KEEPS_K, DRAWS)),
+        draws_row(DRAWS_P, ("top-p", "sharp p"), WITH_P, needs=(KEEPS_P, DRAWS)),
         draws_row(DRAWS_BOTH, ("both",), WITH_BOTH, needs=(DRAWS_K, DRAWS_P)),
         draws_row("a Sampler applies penalty, temperature, top-k, top-p, in this order",
                   ("all",), WITH_ALL, needs=(PENALIZES, DRAWS_BOTH)),
