@@ -8,6 +8,7 @@ however it was decided when to stop. The parent process alone imports this.
 import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,17 @@ NOISES: tuple[Callable[[Shares], Shares], ...] = (
     normal,
 )
 """What is taken for Gumbel's noise."""
+
+
+def repeating(rounds: Sequence[Sequence[int]], p: Shares) -> float:
+    """The logarithm of how much better it explains the draws of several samplers that
+    one draw in two is the one before it again."""
+    pairs = np.array([pair for each in rounds for pair in pairwise(each)]).reshape(
+        -1, 2
+    )
+    with np.errstate(all="ignore"):
+        again = np.where(pairs[:, 0] == pairs[:, 1], 1 / p[pairs[:, 1]], 0.0)
+    return float(np.log((again + 1) / 2).sum())
 
 
 # Which way of drawing it was
