@@ -9,7 +9,7 @@ import pytest
 from learner import Course
 
 from checker.cli import COMMANDS
-from checker.course import ROOT, puzzles
+from checker.course import ROOT, every, puzzles
 from checker.desk import progress, state
 
 
@@ -71,7 +71,7 @@ def test_a_file_of_another_version_is_read(tmp_path: Path) -> None:
     (tmp_path / state.FILE).write_text(json.dumps({"steps": steps, "current": "s99"}))
     found = state.load(tmp_path)
     assert found.steps["s01"].passed and not found.current
-    assert list(found.steps) == [puzzle.step for puzzle in puzzles()]
+    assert list(found.steps) == [puzzle.step for puzzle in every()]
 
 
 def test_several_commands_at_once_lose_nothing(tmp_path: Path) -> None:

@@ -232,10 +232,10 @@ def sampler(learner: Learner, **settings: Any) -> Callable[[Array, Any], int]:
     return call
 
 
-ROUND, BRIEF, FEWEST, LEAST, MOST = 20, 6, 6, 16, 48
+ROUND, BRIEF, FEWEST, LEAST, MOST = 20, 6, 4, 16, 48
 """Draws of a Sampler; and Samplers: of sharp cases, to judge at all, if possible, with
 time left."""
-AT_ALL, BY_THE_CLOCK = 0.5, 1.5
+AT_ALL, BY_THE_CLOCK = 0.3, 1.0
 """Seconds of the processor, and by the clock, after which FEWEST are enough."""
 
 

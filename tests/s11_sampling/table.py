@@ -602,7 +602,7 @@ def counted(got: dict[str, list[Ids]]) -> Drawn:
 
 def drawn_right(known: Ways, got: dict[str, list[Ids]]) -> str | None:
     seen = counted(got)
-    if min(each.sum() for each in seen.values()) < probes.BRIEF * probes.ROUND:
+    if min(each.sum() for each in seen.values()) < probes.FEWEST * probes.ROUND:
         return "the Sampler draws too few tokens to judge how"
     for name, p in known.right.items():
         if sampling.repeating(got[name], p) > known.risk + math.log(len(got)):
