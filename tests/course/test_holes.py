@@ -88,8 +88,8 @@ def test_line_length(name: str) -> None:
     assert all("https://" in line for line in wide)
 
 
-# What the tutorial teaches in each step, in the words of its puzzle; what is taught in
-# those beyond the ten.
+# What the tutorial teaches in each step, in the words of its puzzle; beyond the ten,
+# what the step is about.
 CONCEPTS = {
     "config": "dataclass decorator None vocab_size huggingface n_inner",
     "causal": "-inf future softmax F.functional F.band_part autoregressive",
