@@ -72,12 +72,12 @@ STEEP = shuffled("steep", np.array([*[0.0] * 4, *np.linspace(NEVER, -400, V - 4)
 """Four tokens have all the probability that a sum can hold: 1/4 each."""
 LEFT = shuffled("left", np.array([*ladder("left", 1.7, 0.2, 7), *[-np.inf] * (V - 7)]))
 """What a filter has left: seven tokens."""
-GRAIN, GRAINS = 838.45 / 2**24, 8000
+GRAIN, GRAINS = 2236.45 / 2**24, 3000
 SAND = shuffled("sand", np.log([1 - GRAINS * GRAIN, *[GRAIN] * GRAINS]))
-"""One token has 0.6 of the probability, and 8000 have a grain each. Above 0.5 float32
+"""One token has 0.6 of the probability, and 3000 have a grain each. Above 0.5 float32
 counts in steps of 2**-24, so that a sum loses 0.45 of a step with each grain."""
-HEAP = 1 - 2000.5 * GRAIN
-"""A probability that is reached with 6000 grains."""
+HEAP = 1 - 750.2 * GRAIN
+"""A probability that is reached with 2250 grains; in float32 it takes one more."""
 SHIFTS, NEAR = (0.0, 1000.0, -1000.0), (0.0, 30.0, -30.0)
 BINARY = np.round(PLAIN * 64) / 64
 """Multiples of 1/64: they stay exact when 1000 is added."""
@@ -376,12 +376,13 @@ def _shared() -> tuple[bytes, Any]:
     return key.tobytes() + repr(rest).encode(), random.getstate()
 
 
-def given_afterwards(learner: Learner) -> dict[str, Any]:
-    """What was given to a Sampler that does all it can, after calls with the ids as an
-    array and a list."""
-    case = CASES["all"]
-    logits, array, ids = case.logits.copy(), np.array([case.ids], np.int64), [*case.ids]
-    choose = sampler(learner, seed=1, **case.settings)
-    choose(logits, array)
-    choose(case.logits.copy(), ids)
-    return {"logits": logits, "ids": array, "list": ids}
+def given_afterwards(learner: Learner, *names: str) -> dict[str, Any]:
+    """What was given to Samplers, after calls with the ids as an array and a list."""
+    array, ids = np.array([CASES[names[-1]].ids], np.int64), [*CASES[names[-1]].ids]
+    found: dict[str, Any] = {"ids": array, "list": ids}
+    for name in names:
+        choose = sampler(learner, seed=1, **CASES[name].settings)
+        for text in (array, ids):
+            found[name] = CASES[name].logits.copy()
+            choose(found[name], text)
+    return found

@@ -430,12 +430,15 @@ def drawn(*steps: Step) -> Callable[[Case], Shares]:
 
 
 RIGHT = (penalizing, heated, cut_k, cut_p)
-STEPS_IN_PLACE = ((heated,), *(RIGHT[:n] for n in (1, 2, 3, 4)))
 
 
-def after_steps(steps: tuple[Step, ...]) -> Callable[[], Array]:
-    """The logits of the case "all" after these steps, float32."""
-    case = CASES["all"]
+def shifting(z: Shares, c: Case) -> Shares:
+    return np.asarray(z - z.max())
+
+
+def after_steps(name: str, steps: tuple[Step, ...]) -> Callable[[], Array]:
+    """The logits of a case after these steps, float32."""
+    case = CASES[name]
 
     def logits() -> Array:
         z = case.logits.astype(np.float64)
@@ -799,27 +802,30 @@ def undisturbed(got: dict[str, Any]) -> str | None:
 
 
 PENALIZES = (
-    "repetition_penalty divides positive logits of ids, multiplies negative ones"
+    "repetition_penalty divides positive logits of ids and multiplies negative ones"
 )
 KEEPS_K = (
     f"top_k keeps the {K} most probable tokens and leaves out the others with -inf"
 )
-KEEPS_P = "top_p keeps the fewest tokens whose probabilities sum to p"
-K_TIES = "top_k keeps exactly k: of tokens with equal logits, the lower ids"
-P_TIES = "top_p takes of tokens with equal logits the lower ids first"
+KEEPS_P = "top_p keeps the fewest tokens whose probabilities sum to p or more"
+K_TIES = "top_k keeps exactly k: among equal logits, the lower ids"
+P_TIES = "top_p keeps the lower ids among equal logits"
 DRAWS = "a Sampler draws tokens as often as softmax(logits / temperature) says"
 DRAWS_K = "a Sampler with top_k draws from the k most probable tokens"
 DRAWS_P = "a Sampler with top_p draws from the nucleus, after the temperature"
-DRAWS_BOTH = "top_p acts on what top_k has left, renormalized"
-GREEDILY = "a Sampler at temperature 0 is greedy: the most probable, after the penalty"
-SEEDED = "a Sampler draws the same for the same seed, and otherwise for others"
+DRAWS_BOTH = "a Sampler's top_p acts on what top_k has left, renormalized"
+GREEDILY = "a Sampler at temperature 0 takes the most probable token after the penalty"
+SEEDED = "a Sampler repeats its draws for the same seed, and only then"
 OVERFLOWS = (
     "With 1000 added to or taken from all logits, exp is inf or 0: subtract the "
     "largest logit first."
 )
-EVERYTHING = CASES["all"]
-GIVEN = {"logits": EVERYTHING.logits, "ids": np.array([EVERYTHING.ids]),
-         "list": EVERYTHING.ids}  # fmt: skip
+IDS = CASES["all"].ids
+GIVEN: dict[str, Any] = {
+    **{name: CASES[name].logits for name in ("hot", "both", "all")},
+    "ids": np.array([IDS]),
+    "list": IDS,
+}
 OTHER_PENALTIES = ((0.6, "list"), (1.0, "list"))
 SHAPES, EMPTY = ("[1, T]", "[3, 4]"), ("empty list", "empty [0]", "empty [1, 0]")
 TIED_P = 0.7
@@ -840,29 +846,36 @@ def changed(function: str, answer: Callable[[], Array], *needs: str) -> Check:
     """The row about what was given to a function."""
     given = {"logits": PLAIN, "ids": np.array([SEEN]), "list": SEEN}
     return Check(
-        f"{function} leaves what it is given unchanged",
+        f"{function} leaves its input unchanged",
         "afterwards",
         (function,),
         expect=lambda: given,
         tolerance=ROUNDING,
-        mistakes=in_place(given, answer, lambda: PLAIN - PLAIN.max()),
+        mistakes=in_place(
+            ("logits", answer),
+            ("logits", lambda: PLAIN - PLAIN.max()),
+            *(
+                (name, lambda name=name: sorted_ids(given[name]))
+                for name in ("ids", "list")
+            ),
+        ),
         needs=needs,
         where=function,
     )
 
 
-def in_place(given: Drawn, *logits: Callable[[], Array]) -> tuple[Mistake, ...]:
-    """These are the logits after the call, or the ids are sorted."""
+def in_place(*afterwards: tuple[str, Callable[[], Any]]) -> tuple[Mistake, ...]:
+    """What is found afterwards, by its name in the answer."""
     message = "{} that were given are themselves changed, and whoever gave them still "
     message += "needs them: change a copy."
-    return (
-        *(Mistake("changed-in-place", message.format("The logits"),
-                  gives=lambda after=after: {**given, "logits": after()})
-          for after in logits),
-        *(Mistake("ids-changed-in-place", message.format("The ids"),
-                  gives=lambda name=name: {**given, name: sorted_ids(given[name])})
-          for name in ("ids", "list")),
-    )  # fmt: skip
+    ids = ("ids", "list")
+    return tuple(
+        Mistake("ids-changed-in-place", message.format("The ids"), gives=gives)
+        if name in ids
+        else Mistake("changed-in-place", message.format("The logits"), gives=gives)
+        for name, after in afterwards
+        for gives in [lambda name=name, after=after: {name: after()}]
+    )
 
 
 def sorted_ids(ids: Any) -> Any:
@@ -925,8 +938,9 @@ def draws_row(
         name, "draws", (seconds, *cases), accept=partial(drawn_right, known),
         mistakes=(
             *more.pop("also", ()),
-            Mistake("seed-each-call", "The random numbers start again from the seed in "
-                    "each call: make the generator once, in __init__.",
+            Mistake("seed-each-call", "Each Sampler draws one token again and again: "
+                    "its random numbers start anew in each call, or are drawn only "
+                    "once. Make the generator in __init__, and draw in each call.",
                     probe="seeded", given=SEEDS, proves=seed_each_call),
             replace(SEED_FIXED, probe="seeded", given=SEEDS),
             *(Mistake(id, sentence(message), proves=drawn_by(known, id))
@@ -945,10 +959,10 @@ TABLE = Table(
         ),
         penalty_row("repetition_penalty reads ids of any shape: [1, T] or [3, 4]",
                     *((PENALTY, form) for form in SHAPES), mistakes=SHAPED),
-        penalty_row("repetition_penalty changes nothing where there are no ids yet",
+        penalty_row("repetition_penalty changes nothing while ids are empty",
                     *((PENALTY, form) for form in EMPTY),
                     mistakes=tuple(f for f in CHOOSING if f[0] == "all-tokens")),
-        penalty_row("repetition_penalty below 1 does the reverse, and 1 does nothing",
+        penalty_row("repetition_penalty: below 1 tokens gain, 1 changes nothing",
                     *OTHER_PENALTIES, mistakes=(
                         ("below-1-ignored", "a penalty below 1 has no effect; it makes "
                          "the tokens more probable",
@@ -962,7 +976,7 @@ TABLE = Table(
         ), also=(*left_out(keep(PLAIN, K)), *ARRAYS, *MISSING)),
         kept_row(K_TIES, "top_k", ("few", TIED_K), TIED,
                  also=(other_ties("top_k", TIED_K),), needs=(KEEPS_K,)),
-        several_row("top_k works at other k: 1, and all but one", "top_k",
+        several_row("top_k works for other k: 1, and all but one", "top_k",
                     ("plain", 1), ("plain", V - 1), ("left", K), needs=(KEEPS_K,)),
         several_row("top_k keeps all tokens when k is V or more", "top_k",
                     ("plain", V), ("plain", V + 10), ("left", K + 6),
@@ -975,11 +989,11 @@ TABLE = Table(
                     gives=partial(by_id, PLAIN, P)),
             *ARRAYS, *MISSING,
         )),
-        several_row("top_p works at other p: 0.3 and 0.95", "top_p",
+        several_row("top_p works for other p: 0.3 and 0.95", "top_p",
                     ("plain", 0.3), ("plain", 0.95), needs=(KEEPS_P,)),
         kept_row(P_TIES, "top_p", ("few", TIED_P), TIED,
                  also=(other_ties("top_p", TIED_P),), needs=(KEEPS_P,)),
-        kept_row("top_p is content with p itself: 8 tokens of 1/16 are half", "top_p",
+        kept_row("top_p needs p and no more: 8 tokens of 1/16 are 0.5", "top_p",
                  ("equal", 0.5), (
                      ("p-exceeded", "tokens are kept until they have more than p; p "
                       "itself is enough",
@@ -995,15 +1009,15 @@ TABLE = Table(
         several_row("top_p keeps all tokens when p is 1 or more", "top_p",
                     ("steep", 1.0), ("plain", 1.5), mistakes=ALL_OF_THEM,
                     needs=(KEEPS_P,)),
-        several_row("top_p acts on what is left: -inf stays, the rest sums to 1",
-                    "top_p", ("left", 0.5), ("left", 0.9), needs=(KEEPS_P,)),
-        several_row("top_p sees differences only: large and small logits too", "top_p",
-                    *shifted(SHIFTS), also=(
+        several_row("top_p acts on what a filter has left, renormalized", "top_p",
+                    ("left", 0.5), ("left", 0.9), needs=(KEEPS_P,)),
+        several_row("top_p ignores a constant added to all logits: 1000 or -1000",
+                    "top_p", *shifted(SHIFTS), also=(
                         Mistake("exp-overflows", OVERFLOWS, probe="several",
                                 given=("top_p", *map(list, shifted(NEAR))),
                                 gives=partial(several, nucleus, *shifted(NEAR))),
                     ), needs=(KEEPS_P,)),
-        kept_row("top_p sums in float64: 8000 rare tokens", "top_p", ("sand", HEAP), (
+        kept_row("top_p sums in float64: 3000 rare tokens", "top_p", ("sand", HEAP), (
             ("summed-in-float32", "the probabilities are summed in float32, which "
              "loses a bit of each; float64 is exact enough",
              dict(count=lambda w, p: reach(w.astype(np.float32), p))),
@@ -1021,25 +1035,25 @@ TABLE = Table(
             ),
             needs=(PENALIZES, DRAWS), where="Sampler.__call__",
         ),
-        Check("a Sampler penalizes nothing by default", "greedily",
+        Check("a Sampler's default penalty is 1: nothing is penalized", "greedily",
               expect=partial(greedy, 1.0), mistakes=flaws(partial(greedy, 1.5), (
                   "default-penalty", "the default of penalty is more than 1", {}
               )), needs=(GREEDILY,), where="Sampler"),
-        draws_row("a Sampler's temperature is 1 by default", ("default",), BY_DEFAULT,
+        draws_row("a Sampler's default temperature is 1", ("default",), BY_DEFAULT,
                   seconds=0.08, needs=(DRAWS,)),
         draws_row(DRAWS_K, ("top-k", "sharp k"), WITH_K, needs=(KEEPS_K, DRAWS)),
         draws_row(DRAWS_P, ("top-p", "sharp p"), WITH_P, needs=(KEEPS_P, DRAWS)),
         draws_row(DRAWS_BOTH, ("both",), WITH_BOTH, needs=(DRAWS_K, DRAWS_P)),
         draws_row("a Sampler applies penalty, temperature, top-k, top-p, in this order",
                   ("all",), WITH_ALL, needs=(PENALIZES, DRAWS_BOTH)),
-        Check("a Sampler sees differences only: large and small logits too", "certain",
-              SHIFTS, expect=lambda: [certain()] * len(SHIFTS), needs=(DRAWS_P,),
+        Check("a Sampler ignores a constant added to all logits: 1000 or -1000",
+              "certain", SHIFTS, expect=lambda: [certain()] * len(SHIFTS), needs=(DRAWS_P,),
               where="Sampler.__call__", mistakes=(
                   Mistake("exp-overflows", OVERFLOWS, probe="certain", given=NEAR,
                           gives=lambda: [certain()] * len(NEAR)),
                   *SAMPLER,
               )),
-        Check("a Sampler takes ids as a list, an array of any shape, or none",
+        Check("a Sampler takes ids as a list, as an array of any shape, or empty",
               "chosen_for", tuple(probes.FORMS),
               expect=partial(chosen_for, *probes.FORMS), mistakes=SAMPLER,
               needs=(GREEDILY,), where="Sampler.__call__"),
@@ -1057,13 +1071,24 @@ TABLE = Table(
               )),
         Check("a Sampler keeps its random numbers to itself", "among_others",
               accept=undisturbed, needs=(SEEDED,), where="Sampler", mistakes=(
-                  Mistake("global-generator", "The random numbers are those that all "
-                          "code shares: np.random.default_rng(seed) makes a generator "
-                          "that nobody else changes.", proves=uses_global),
+                  Mistake("global-generator", "The Sampler seeds the random numbers "
+                          "that all code shares, or draws from them: "
+                          "np.random.default_rng(seed) makes a generator of its own.",
+                          proves=uses_global),
               )),
-        Check("a Sampler leaves what it is given unchanged", "given_afterwards",
-              expect=lambda: GIVEN, tolerance=ROUNDING,
-              mistakes=in_place(GIVEN, *map(after_steps, STEPS_IN_PLACE)),
+        Check("a Sampler leaves its input unchanged", "given_afterwards",
+              ("hot", "both", "all"), expect=lambda: GIVEN, tolerance=ROUNDING,
+              mistakes=in_place(
+                  *((name, after_steps(name, steps))
+                    for name, steps in (
+                        ("hot", (heated,)), ("hot", (heated, shifting)),
+                        ("hot", (shifting,)), ("hot", (shifting, heated)),
+                        *(("all", RIGHT[:n]) for n in (1, 2, 3, 4)),
+                        ("all", (heated,)),
+                    )),
+                  *((name, lambda name=name: sorted_ids(GIVEN[name]))
+                    for name in ("ids", "list")),
+              ),
               needs=(DRAWS_BOTH,), where="Sampler.__call__"),
     ),
 )  # fmt: skip
