@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from checker import holes
+from checker.course import every
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = holes.names()
@@ -37,12 +38,12 @@ def test_no_drift(name: str) -> None:
     assert text == holes.puzzle(name), "run: python -m checker.holes"
 
 
-def test_ten_of_each() -> None:
-    """Puzzles, solutions and hints are ten files of the same names."""
+def test_one_of_each() -> None:
+    """Puzzles, solutions and hints are files of the same names, one for each step."""
     folders = {"puzzles": "*.py", "solutions": "*.py", "hints": "*.toml"}
     for folder, pattern in folders.items():
         assert sorted(p.stem for p in (ROOT / folder).glob(pattern)) == NAMES
-    assert len(NAMES) == 10
+    assert sorted(puzzle.name for puzzle in every()) == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -87,7 +88,8 @@ def test_line_length(name: str) -> None:
     assert all("https://" in line for line in wide)
 
 
-# What the tutorial teaches in each step, in the words of its puzzle.
+# What the tutorial teaches in each step, in the words of its puzzle; beyond the ten,
+# what the step is about.
 CONCEPTS = {
     "config": "dataclass decorator None vocab_size huggingface n_inner",
     "causal": "-inf future softmax F.functional F.band_part autoregressive",
@@ -99,6 +101,7 @@ CONCEPTS = {
     "tokenizer": "GPT2Tokenizer ids tensor NumPy device eos_token_id pad vocab_size",
     "generator": "autoregressive greedy temperature softmax append decode sampling",
     "demo": "pretrained weights tokenizer forward generator greedy moderate creative",
+    "sampling": "logits -inf top-k top-p probability penalty temperature softmax",
 }
 
 
@@ -191,6 +194,10 @@ CALLS: dict[str, Callable[[ModuleType], object]] = {
     "the padding token": lambda m: bare(m.GPT2TokenizerWrapper).pad_token_id,
     "encode the prompt": lambda m: _generator(m).generate("a"),
     "sample": lambda m: m._sample(None, 1.0, None),
+    "penalize the tokens of the text": lambda m: m.repetition_penalty(None, [], 2.0),
+    "keep k tokens": lambda m: m.top_k(None, 2),
+    "keep the nucleus": lambda m: m.top_p(None, 0.5),
+    "choose the next token": lambda m: m.Sampler()(None, []),
     "load, build, transfer": lambda m: m.main(["--model", "models/austen"]),
 }
 

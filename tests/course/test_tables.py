@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from checker.course import ROOT, Puzzle, puzzles, reference
+from checker.course import ROOT, Puzzle, every, puzzles, reference
 from checker.table import Check, Mistake
 from checker.verdict.compare import same
 from checker.verdict.diagnose import diagnose, holds
@@ -27,10 +27,10 @@ TOLERANCES = 10  # how far a mistake is from what is right and from other mistak
 
 ROWS = [
     pytest.param(puzzle, check, id=f"{puzzle.step}-{check.name}")
-    for puzzle in puzzles()
+    for puzzle in every()
     for check in puzzle.table.checks
 ]
-STEPS = pytest.mark.parametrize("puzzle", puzzles(), ids=lambda puzzle: puzzle.step)
+STEPS = pytest.mark.parametrize("puzzle", every(), ids=lambda puzzle: puzzle.step)
 
 
 @cache
@@ -296,7 +296,7 @@ def test_no_function_is_long() -> None:
     """No function of the checker or of the tables has more than 40 lines."""
     folders = (
         "checker",
-        *(f"tests/{p.step}_{p.name}" for p in puzzles()),
+        *(f"tests/{p.step}_{p.name}" for p in every()),
         "tests/support",
     )
     long = [

@@ -6,7 +6,9 @@ however it was decided when to stop. The parent process alone imports this.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -83,3 +85,95 @@ NOISES: tuple[Callable[[Shares], Shares], ...] = (
     normal,
 )
 """What is taken for Gumbel's noise."""
+
+
+def repeating(rounds: Sequence[Sequence[int]], p: Shares) -> float:
+    """The logarithm of how much better it explains the draws of several samplers that
+    one draw in two is the one before it again."""
+    pairs = np.array([pair for each in rounds for pair in pairwise(each)]).reshape(
+        -1, 2
+    )
+    with np.errstate(all="ignore"):
+        again = np.where(pairs[:, 0] == pairs[:, 1], 1 / p[pairs[:, 1]], 0.0)
+    return float(np.log((again + 1) / 2).sum())
+
+
+# Which way of drawing it was
+
+Drawn = dict[str, Shares]
+"""For each of several models the probability of each token, or how often it came."""
+
+
+@dataclass(frozen=True)
+class Ways:
+    """The right way to draw from some models, and wrong ways by their ids.
+
+    A way has one form or more: "top-k" is one for each k. ``judgements`` says how many
+    of them a step makes, which share the risk of rejecting what is right.
+    """
+
+    right: Drawn
+    wrong: dict[str, tuple[Drawn, ...]]
+    judgements: int = 1
+
+    @property
+    def risk(self) -> float:
+        return RARE + math.log(self.judgements)
+
+    def explained(self, seen: Drawn) -> dict[str, float]:
+        """How well each way explains what was drawn, by its best form; the right one
+        is called ""."""
+        ways = {"": (self.right,), **self.wrong}
+        return {
+            name: max(sum(likelihood(seen[m], p[m]) for m in p) for p in forms)
+            for name, forms in ways.items()
+        }
+
+    def grouped(self, model: str, shares: Shares) -> Shares:
+        """The frequent tokens one by one, the rare in halves, and the impossible."""
+        p = self.right[model]
+        order, possible = np.argsort(-p, kind="stable"), int((p > NEVER).sum())
+        steps = (0, 1, 2, 4, possible // 2, possible)
+        first = [at for at in sorted(set(steps)) if at < len(p)]
+        return np.array(np.add.reduceat(shares[order], first))
+
+    def unlike(self, seen: Drawn, p: Drawn) -> list[str]:
+        """The models whose draws something else explains much better than p."""
+        by = {m: unlike(self.grouped(m, seen[m]), self.grouped(m, p[m])) for m in p}
+        return [model for model in by if by[model] > self.risk + math.log(len(by))]
+
+    def suspect(self, seen: Drawn) -> str | None:
+        """A model whose draws are not the right way's; None where all may be."""
+        found = self.explained(seen)
+        wrong = self.unlike(seen, self.right)
+        forms = 1 + sum(map(len, self.wrong.values()))
+        if not wrong and max(found.values()) - found[""] <= self.risk + math.log(forms):
+            return None
+        return wrong[0] if wrong else next(iter(self.right))
+
+    def named(self, seen: Drawn) -> str:
+        """The one way that explains the draws, all others doing much worse; "" where
+        the right one or none does."""
+        *_, second, first = sorted(
+            (by, name) for name, by in self.explained(seen).items()
+        )
+        forms = self.wrong.get(first[1], ())
+        fits = any(not self.unlike(seen, p) for p in forms)
+        return first[1] if fits and first[0] - second[0] > 6 else ""
+
+
+NEVER = 1e-4
+"""A probability below which a token may never come."""
+
+
+def forgiving(p: Shares) -> Shares:
+    """Rounded random numbers are forgiven: once in 100,000 draws a token may come that
+    has no probability."""
+    return p if p.all() else np.where(p > 0, p * (1 - 1e-5), 1e-5 / (p == 0).sum())
+
+
+def repetitive(rounds: Sequence[Sequence[Hashable]]) -> bool:
+    """Whether each round repeats a token of its own, or all are alike: those are fewer
+    draws than there are tokens."""
+    alike = len(set(map(tuple, rounds))) == 1
+    return all(len(set(each)) == 1 for each in rounds) != alike
