@@ -32,7 +32,7 @@ from checker.classroom.ignored import ALL, SHOWN, Ignored, Notes
 from checker.classroom.loose import MOODLE, is_loose, named, together
 from checker.classroom.safe import one_line
 from checker.classroom.writing import disk
-from checker.course import every
+from checker.course import every, puzzles
 
 NEVER = {"solutions", "tests", "checker", "__macosx", "site-packages", "node_modules"}
 """Folders whose files are never graded, as those of hidden ones: the course's own, and
@@ -82,7 +82,7 @@ class Found:
         if self.sources:
             return ""
         faults = [str(each) for each in self.ignored if each.is_fault]
-        names = f"{every()[0].file} … {every()[-1].file}"
+        names = f"{puzzles()[0].file} … {puzzles()[-1].file}"
         return "; ".join(faults[:3]) or f"no puzzle file is in it ({names})"
 
     def missing(self, file: str) -> str:

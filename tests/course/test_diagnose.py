@@ -24,7 +24,7 @@ def named(
     tolerance: float = 1e-4,
 ) -> str | None:
     """The id of the mistake that is named."""
-    check = Check("adds", "adds", mistakes=mistakes, tolerance=tolerance)
+    check = Check("adds", "adds", expect=int, mistakes=mistakes, tolerance=tolerance)
     until = diagnose.time.monotonic() + seconds
     found = diagnose.diagnose(check, result, own or {}, until)
     return found.id if found else None
@@ -215,11 +215,15 @@ def test_own_probes_may_prove_and_refuse() -> None:
 def test_own_probes_are_asked_once() -> None:
     """Each probe with its arguments, in order, over all checks that failed."""
     one = Check(
-        "a", "p", mistakes=(gives("a", 1), gives("b", 1, probe="q", given=(1,)))
+        "a",
+        "p",
+        expect=int,
+        mistakes=(gives("a", 1), gives("b", 1, probe="q", given=(1,))),
     )
     two = Check(
         "b",
         "p",
+        expect=int,
         mistakes=(
             gives("c", 1, probe="q", given=(2,)),
             gives("d", 1, probe="q", given=(1,)),
@@ -257,7 +261,7 @@ def test_prepared_mistakes_cost_nothing_later(clock: Clock) -> None:
     """``prepare`` computes ahead, as far as its time goes; then all are known."""
     slow = [Slow(clock, number) for number in range(5)]
     mistakes = tuple(Mistake(f"m{each.value}", "x", gives=each) for each in slow)
-    table = Table(checks=(Check("a", "p", mistakes=mistakes),))
+    table = Table(checks=(Check("a", "p", expect=int, mistakes=mistakes),))
     for seconds, count in ((-1, 0), (1.5, 2), (AGES, 5), (AGES, 5)):
         prepare(table, seconds)
         assert sum(each.count for each in slow) == count

@@ -94,7 +94,7 @@ def test_a_wrong_answer() -> None:
     line = made.lines()[0]
     assert (line.status, line.detail) == ("failed", ("got 9, want 3",))
     assert line.mistake is None
-    assert line.place == Place(FILE, 7, "return a - b")
+    assert line.place == Place(FILE, 7)
     assert made.lines()[3].place is None
 
 

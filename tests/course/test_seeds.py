@@ -69,7 +69,7 @@ def close_ones(puzzle: Puzzle) -> list[str]:
 
 @pytest.mark.parametrize("first", SEEDS[::TOGETHER])
 def test_every_seed_will_do(first: int, drawing: None) -> None:
-    """Of 50 seeds: the reference passes the steps whose data is drawn, and no mistake is
+    """The reference passes the steps whose data is drawn, and no mistake is
     taken for another."""
     steps = [puzzle for puzzle in puzzles() if drawn(puzzle.step)]
     close: dict[int, list[str]] = {}

@@ -1047,7 +1047,8 @@ TABLE = Table(
         draws_row("a Sampler applies penalty, temperature, top-k, top-p, in this order",
                   ("all",), WITH_ALL, needs=(PENALIZES, DRAWS_BOTH)),
         Check("a Sampler ignores a constant added to all logits: 1000 or -1000",
-              "certain", SHIFTS, expect=lambda: [certain()] * len(SHIFTS), needs=(DRAWS_P,),
+              "certain", SHIFTS, expect=lambda: [certain()] * len(SHIFTS),
+              needs=(DRAWS_P,),
               where="Sampler.__call__", mistakes=(
                   Mistake("exp-overflows", OVERFLOWS, probe="certain", given=NEAR,
                           gives=lambda: [certain()] * len(NEAR)),
