@@ -34,6 +34,8 @@ def sum_to(g: TensorValue, x: TensorValue) -> TensorValue:
     A number that was used several times gets the sum of the gradients: for a bias [C]
     that was added to each of B T tokens, [B, T, C] -> [C].
     """
+    if list(g.shape) == list(x.shape):
+        return g
     if extra := g.rank - x.rank:
         g = ops.sum(g.reshape([-1, *g.shape[extra:]]), 0).reshape(g.shape[extra:])
     for axis in range(x.rank):
