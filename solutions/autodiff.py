@@ -1,22 +1,25 @@
 """Step 13: automatic differentiation, which says how to change each weight.
 
 Training makes a loss smaller: a number that says how wrong the model is. For that it
-needs the gradient, d loss / d w, of each of 124 million weights w. Trying them one by
-one would take 124 million forward passes. Reverse mode takes about three: one forward,
-and two more for going back.
+needs the gradient, the derivative d loss / d w for each of 124 million weights w. To
+try the weights one by one would take 124 million forward passes. Reverse mode finds all
+of them in one walk back, which costs about as much as two forward passes.
 
-It is the chain rule, applied from the loss back. Call g = d loss / d y the gradient of
-y; it has y's shape. Each operation y = f(x) has a rule that makes x's gradient from it:
-3 g for y = 3 x, and 2 x g for y = x^2. If x is 5 and the loss is (3 x)^2 = 225, the
-walk starts with 1, then 2 * 15 * 1 = 30 for 3 x, and 3 * 30 = 90 for x. And 5.01 gives
-225.9, which is 0.01 * 90 more.
+It is the chain rule, applied from the loss back. Let g be d loss / d y, the gradient of
+a value y; it has y's shape. Each operation y = f(x) has a rule that turns g into the
+gradient of x: 3 g for y = 3 x, and 2 x g for y = x^2. For x = 5 and the loss (3 x)^2:
 
-MAX has no automatic differentiation, but it records the operations of your code as a
-graph (step 2). So all modules of steps 3 to 7 can be differentiated as they are: walk
-through the graph in reverse and add, for each operation, the operations of its rule.
+    x = 5   ->  3 x = 15  ->  loss = 15^2 = 225      forward
+        90  <-       30   <-         1               back: 3 * 30, 2 * 15 * 1
+
+And indeed, x = 5.01 gives 225.9, which is 0.01 * 90 more.
+
+MAX has no automatic differentiation, but it records the operations of traced code as a
+graph (step 2). So your modules of steps 3 to 7 can be trained as they are: walk through
+their graph in reverse, and for each operation add those of its rule to the same graph.
 
 Source: Baydin et al. 2018, "Automatic Differentiation in Machine Learning: a Survey",
-section 3.2. A rule is called a vector-Jacobian product there and in JAX.
+section 3.2. What is called a rule here is a vector-Jacobian product in JAX.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -26,15 +29,16 @@ from max.graph import TensorValue, ops
 from models.graph import Operation, ValueDict, path
 from models.rules import GIVEN, Gradients, Rule, fill, sum_to, with_matrices
 
+# From an operation's name, as MAX prints it, to its rule.
 RULES: dict[str, Rule] = dict(GIVEN)
 
 
 def rule(*names: str) -> Callable[[Rule], Rule]:
-    """Enter the rule of the operations with these names, as MAX prints them.
+    """Enter a function as the rule of the operations with these names.
 
-    A rule is called with the operation, the gradient g of its result, its result y and
-    its operands; it returns a gradient per operand, or None (an axis, an index). Where
-    an operation has several results, g and y are lists.
+    A rule gets the operation, g, its result y and its operands. It returns the
+    gradients of the operands in their order, and may end before those that have none,
+    such as an axis. `sum_to(g, x)` in `models/rules.py` goes back over a broadcast.
     """
 
     def enter(function: Rule) -> Rule:
@@ -45,22 +49,21 @@ def rule(*names: str) -> Callable[[Rule], Rule]:
 
 
 def gradients(loss: TensorValue, wrt: Sequence[TensorValue]) -> list[TensorValue]:
-    """d loss / d x for each x in `wrt`, while a graph is traced.
+    """d loss / d x for each x in `wrt`. Call it while a graph is traced.
 
     Args:
-        loss: a value with one element.
-        wrt: inputs of the graph, values on the way to the loss, or the loss itself
-            (what the derivatives are taken with respect to).
+        loss: a value of the graph with one element.
+        wrt: the values to differentiate with respect to: inputs, values on the way to
+            the loss, or the loss itself.
 
     Returns:
-        For each x a value of its shape and dtype: zeros, if the loss does not depend
-        on it.
+        A value of the shape and dtype of x for each x: zeros where the loss does not
+        depend on it.
 
     Raises:
         ValueError: the loss has more than one element.
         NotImplementedError: an operation between `wrt` and the loss has no rule.
     """
-    loss, wrt = TensorValue(loss), [TensorValue(x) for x in wrt]
     if any(size != 1 for size in loss.shape):
         shape = ", ".join(map(str, loss.shape))
         raise ValueError(f"the loss has the shape [{shape}], must have one element")
@@ -77,28 +80,36 @@ def gradients(loss: TensorValue, wrt: Sequence[TensorValue]) -> list[TensorValue
 def pull_back(
     op: Operation, total: ValueDict
 ) -> Iterator[tuple[TensorValue, TensorValue]]:
-    """From the gradients of an operation's results to its operands, by its rule: pairs
-    of an operand and a gradient. There are none where the loss does not depend on it."""
-    given = [total.get(y) for y in op.results]
-    if all(g is None for g in given):
+    """Apply the rule of an operation to the gradients of its results in `total`.
+
+    Yields:
+        Pairs of an operand and a gradient. There are none for an operation that the
+        loss does not depend on, or an operand that does not depend on `wrt`.
+    """
+    if not any(y in total for y in op.results):
         return
     if op.name not in RULES:
-        raise NotImplementedError(f"there is no rule for {op}: enter one with @rule")
-    g = [fill(0, y) if g is None else g for g, y in zip(given, op.results, strict=True)]
-    several = len(g) > 1
-    found = RULES[op.name](
-        op, g if several else g[0], op.results if several else op.results[0], *op.operands
-    )
+        raise NotImplementedError(
+            f"there is no rule for {op}, which is between wrt and the loss: enter one "
+            f'with @rule("{op.name}")'
+        )
+    g = [total[y] if y in total else fill(0, y) for y in op.results]
+    g, y = (g, op.results) if len(g) > 1 else (g[0], op.results[0])
+    found = RULES[op.name](op, g, y, *op.operands)
     for x, gradient in zip(op.operands, found, strict=False):
         if gradient is not None and op.needs(x):
             yield x, gradient
 
+
+# These are the lines of a table of derivatives, times g. The rules of other operations,
+# such as sums and slices, are in models/rules.py.
 
 rule("rmo.add")(lambda op, g, y, a, b: [sum_to(g, a), sum_to(g, b)])
 rule("rmo.sub")(lambda op, g, y, a, b: [sum_to(g, a), sum_to(-g, b)])
 rule("rmo.div")(lambda op, g, y, a, b: [sum_to(g / b, a), sum_to(-g * y / b, b)])
 rule("rmo.mo.negative")(lambda op, g, y, x: [-g])
 rule("rmo.mo.exp")(lambda op, g, y, x: [g * y])
+rule("rmo.mo.log")(lambda op, g, y, x: [g / x])
 rule("rmo.mo.tanh")(lambda op, g, y, x: [g * (1 - y * y)])
 
 
@@ -106,7 +117,10 @@ rule("rmo.mo.tanh")(lambda op, g, y, x: [g * (1 - y * y)])
 def product(
     op: Operation, g: TensorValue, y: TensorValue, a: TensorValue, b: TensorValue
 ) -> Gradients:
-    """y = a * b, number by number, or y = a @ b, matrix by matrix."""
+    """The rule of y = a * b, number by number, and of y = a @ b, matrix by matrix.
+
+    Shapes: a @ b is [..., M, K] @ [..., K, N] -> [..., M, N]; either may be broadcast.
+    """
     # hole: products
     if op.name == "rmo.mul":
         return sum_to(g * b, a), sum_to(g * a, b)
@@ -114,7 +128,7 @@ def product(
     # end
 
 
-rule("rmo.matmul")(with_matrices(product))
+rule("rmo.matmul")(with_matrices(product))  # vectors as matrices, tokens as rows
 
 
 def swap(x: TensorValue) -> TensorValue:
@@ -126,10 +140,10 @@ def swap(x: TensorValue) -> TensorValue:
 def softmax(
     op: Operation, g: TensorValue, y: TensorValue, x: TensorValue, axis: TensorValue
 ) -> Gradients:
-    """y_i = exp(x_i) / sum_j exp(x_j) over the last dimension."""
+    """The rule of y_i = exp(x_i) / sum_j exp(x_j) in the last dimension: [..., C]."""
     # hole: softmax
-    g = g * y
-    return [g - y * ops.sum(g, -1)]
+    weighted = g * y
+    return [weighted - y * ops.sum(weighted, -1)]
     # end
 
 
@@ -143,12 +157,13 @@ def layer_norm(
     beta: TensorValue,
     epsilon: TensorValue,
 ) -> Gradients:
-    """y = n gamma + beta with n = (x - mean) / std, over the last dimension."""
+    """The rule of y = n * gamma + beta, where n = (x - mean) / std over the last
+    dimension: x, y and g are [..., C], gamma and beta [C], std [..., 1]."""
     centred = x - ops.mean(x, -1)
     std = ops.sqrt(ops.mean(centred * centred, -1) + epsilon.to(x.device))
     n = centred / std
     # hole: layer norm
-    gn = g * gamma
-    dx = (gn - ops.mean(gn, -1) - n * ops.mean(gn * n, -1)) / std
+    h = g * gamma
+    dx = (h - ops.mean(h, -1) - n * ops.mean(h * n, -1)) / std
     return dx, sum_to(g * n, gamma), sum_to(g, beta)
     # end

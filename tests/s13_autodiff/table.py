@@ -58,7 +58,8 @@ TAPES: dict[str, tuple[Entry, ...]] = {
     "uses": (
         ("exp a", "exp", ("a",)), ("tanh a", "tanh", ("a",)),
         ("two", "add", ("exp a", "tanh a")), ("three", "sub", ("two", "a")),
-        ("h", "tanh", ("b",)), ("exp h", "exp", ("h",)), ("diamond", "add", ("h", "exp h")),
+        ("h", "tanh", ("b",)), ("exp h", "exp", ("h",)),
+        ("diamond", "add", ("h", "exp h")),
         ("some", "add", ("three", "diamond")), ("twice", "add", ("c", "c")),
         ("y", "add", ("some", "twice")),
     ),
@@ -161,6 +162,8 @@ HURRYING = tuple(
          "to be done", True),
     )
 )  # fmt: skip
+
+
 def between(**factors: float) -> Weights:
     """Gradients of the input, of values on the way and of the loss, each scaled."""
     _, values = tape("between")
@@ -417,7 +420,7 @@ SOFTMAX = (
      formula(lambda g, y, x: y * (g - (g * y).sum(1, keepdims=True)))),
     ("sum-over-batch", "the sum runs over the batch, not over the last dimension",
      formula(lambda g, y, x: y * (g - (g * y).sum(0, keepdims=True)))),
-    ("sum-over-everything", "the sum runs over all numbers, not over the last dimension",
+    ("sum-over-everything", "the sum runs over all numbers, not the last dimension",
      formula(lambda g, y, x: y * (g - (g * y).sum()))),
     ("softmax-passed-on", "g is passed on as it is", formula(lambda g, y, x: g)),
 )  # fmt: skip
@@ -507,6 +510,10 @@ def norm_parameters(
     return floats({"gamma": dgamma(g, x, n, gamma), "beta": dbeta(g, x, n, gamma)})
 
 
+def lost(g: Array, x: Array, n: Array, gamma: Array) -> Array:
+    return 0 * gamma
+
+
 NORM_PARAMETERS = (
     ("n-not-in-gamma", "gamma gets the sum of g; it has to be that of g n",
      dict(dgamma=lambda g, x, n, gamma: g.sum(ROWS))),
@@ -543,11 +550,10 @@ NORM_PARAMETERS = (
     ("parameters-averaged", "the gradients of gamma and beta are averaged over the "
      "tokens, not summed", dict(dgamma=lambda g, x, n, gamma: (g * n).mean(ROWS),
                                 dbeta=lambda g, x, n, gamma: g.mean(ROWS))),
-    ("gamma-lost", "gamma has no gradient", dict(dgamma=lambda g, x, n, gamma: 0 * gamma)),
-    ("beta-lost", "beta has no gradient", dict(dbeta=lambda g, x, n, gamma: 0 * gamma)),
+    ("gamma-lost", "gamma has no gradient", dict(dgamma=lost)),
+    ("beta-lost", "beta has no gradient", dict(dbeta=lost)),
     ("parameters-lost", "gamma and beta have no gradients",
-     dict(dgamma=lambda g, x, n, gamma: 0 * gamma,
-          dbeta=lambda g, x, n, gamma: 0 * gamma)),
+     dict(dgamma=lost, dbeta=lost)),
 )  # fmt: skip
 
 # GPT-2, and what cannot be differentiated
@@ -575,12 +581,13 @@ UNUSABLE = refusals(
      r"^gradients\(\.\.\.\) is None"),
     ("not-a-list", "gradients returns a list: one value of the graph for each of wrt.",
      r"^gradients\(\.\.\.\) is a \w+, not a list"),
-    ("wrong-length", "gradients returns one value for each of wrt, in their order, also "
-     "where the loss does not depend on it.", r"^gradients\(\.\.\.\) has the length "),
+    ("wrong-length", "gradients returns one value for each of wrt, in their order, "
+     "also where the loss does not depend on it.",
+     r"^gradients\(\.\.\.\) has the length "),
     ("none-for-zeros", "None is in the list where zeros belong.",
      r"^gradients\(\.\.\.\)\[\d+\] is None"),
-    ("number-for-a-value", "A plain number is in the list; a value of the graph belongs "
-     "there.", r"^gradients\(\.\.\.\)\[\d+\] is a (int|float)"),
+    ("number-for-a-value", "A plain number is in the list; a value of the graph "
+     "belongs there.", r"^gradients\(\.\.\.\)\[\d+\] is a (int|float)"),
     ("rule-missing", "An operation has no rule: `RULES` does not have its name.",
      r"^NotImplementedError: "),
 )  # fmt: skip
@@ -600,7 +607,6 @@ NORM_WEIGHTS = "goes back through a layer norm to gamma and beta"
 
 def row(name: str, probe: str = "gradients", **more: Any) -> Check:
     return Check(name, probe, **{"where": "gradients", "needs": (CHAINS,), **more})
-
 
 
 def rule(name: str, where: str, case: str, oracle: Any, *tables: Flaw) -> Check:
@@ -697,7 +703,7 @@ TABLE = Table(
             expect=lambda: {"raised": "NotImplementedError", "named": True},
             mistakes=(
                 Mistake("unknown-passed-over", "An operation without a rule is passed "
-                        "over, and nothing is said.", 
+                        "over, and nothing is said.",
                         gives=lambda: {"raised": "", "named": False}),
                 Mistake("unknown-not-named", "The NotImplementedError does not name "
                         "the operation.",

@@ -49,8 +49,13 @@ def _layer_norm(x: Array, gamma: Array, beta: Array, epsilon: float) -> Array:
 
 
 NUMPY = SimpleNamespace(
-    **{name: getattr(np, name) for name in "exp log sqrt tanh where reshape".split()},
+    exp=np.exp,
+    log=np.log,
+    sqrt=np.sqrt,
+    tanh=np.tanh,
     pow=np.power,
+    where=np.where,
+    reshape=np.reshape,
     broadcast_to=np.broadcast_to,
     unsqueeze=np.expand_dims,
     permute=np.transpose,
