@@ -96,6 +96,8 @@ def pull_back(
     g = [total[y] if y in total else fill(0, y) for y in op.results]
     g, y = (g, op.results) if len(g) > 1 else (g[0], op.results[0])
     found = RULES[op.name](op, g, y, *op.operands)
+    if isinstance(found, TensorValue):
+        raise TypeError(f"the rule of {op.name} returned a value, not a list of them")
     for x, gradient in zip(op.operands, found, strict=False):
         if gradient is not None and op.needs(x):
             yield x, gradient
@@ -109,7 +111,6 @@ rule("rmo.sub")(lambda op, g, y, a, b: [sum_to(g, a), sum_to(-g, b)])
 rule("rmo.div")(lambda op, g, y, a, b: [sum_to(g / b, a), sum_to(-g * y / b, b)])
 rule("rmo.mo.negative")(lambda op, g, y, x: [-g])
 rule("rmo.mo.exp")(lambda op, g, y, x: [g * y])
-rule("rmo.mo.log")(lambda op, g, y, x: [g / x])
 rule("rmo.mo.tanh")(lambda op, g, y, x: [g * (1 - y * y)])
 
 

@@ -178,8 +178,8 @@ def between(**factors: float) -> Weights:
 
 
 KEEPING = (
-    ("between-lost", "the gradients of values on the way are zeros: they are dropped "
-     "after use, and wrt may ask for them", dict(h=0, y=0)),
+    ("between-lost", "Values on the way get no gradient, although one has passed "
+     "through them: keep it when the walk goes on.", dict(h=0, y=0)),
     *(("stopped-at-wrt", "the walk ends at a value that is in wrt: nothing reaches "
        "what is behind it", behind)
       for behind in (dict(x=0), dict(x=0, h=0), dict(x=0, h=0, y=0))),
@@ -559,9 +559,10 @@ NORM_PARAMETERS = (
 # GPT-2, and what cannot be differentiated
 
 
-def gpt2(**factors: float) -> Weights:
-    """Its gradients, some of them scaled."""
-    return {n: factors.get(n, 1) * each for n, each in exact("gpt2").items()}
+def scaled_in(case: str, **factors: float) -> Weights:
+    """The gradients of a case, some of them scaled."""
+    found = exact(case).items()
+    return {n: np.float32(factors.get(n, 1)) * each for n, each in found}
 
 
 @cache
@@ -574,6 +575,29 @@ def untied() -> Weights:
         return case.trace(NUMPY, apart)["loss"]
 
     return {**exact("gpt2"), **derivatives(loss, case.arrays, ("wte.weight",))}
+
+
+def without(*lost: str) -> Callable[[dict[str, str]], bool]:
+    """Whether there is a KeyError for these values, and for no others."""
+
+    def proves(got: dict[str, str]) -> bool:
+        errors = {name for name, kind in got.items() if kind == "KeyError"}
+        others = {kind for name, kind in got.items() if name not in errors}
+        return errors == set(lost) and others == {probes.NOTHING}
+
+    return proves
+
+
+@cache
+def overwritten() -> Weights:
+    """As if the last of the readings of a row or a column were the only one."""
+    at = CASES["lookups"].arrays
+    rows, columns = np.zeros_like(at["rows"]), np.zeros_like(at["columns"])
+    for place in np.ndindex(at["read"].shape):
+        rows[at["read"][place]] = below("lookups", "below rows")[place]
+        column = below("lookups", "below columns")[:, *place]
+        columns[:, at["read"][place]] = column
+    return {**exact("lookups"), "rows": rows, "columns": columns}
 
 
 UNUSABLE = refusals(
@@ -656,9 +680,24 @@ TABLE = Table(
                 *UNUSABLE,
             )),
         row(ON_THE_WAY, given=("between",), expect=between, needs=(OWN,),
-            mistakes=(*flaws(between, *KEEPING), *UNUSABLE)),
+            mistakes=(
+                *flaws(between, *KEEPING),
+                *(Mistake("between-lost", KEEPING[0][1],
+                          probe="errors_beside_x", given=("between",),
+                          proves=without(*lost))
+                  for lost in (("h", "y"), ("h", "y", "loss"))),
+                *UNUSABLE,
+            )),
         row(NONE, given=("apart",), expect=apart,
-            mistakes=(*flaws(apart, *ZEROS), *UNUSABLE)),
+            mistakes=(
+                *flaws(apart, *ZEROS),
+                Mistake("zeros-missing", "There is a KeyError for each value that the "
+                        "loss does not depend on: the walk has not reached it, and its "
+                        "gradient is zeros.", probe="errors_beside_x",
+                        given=("apart",),
+                        proves=without("far", "ids", "beside", "loose")),
+                *UNUSABLE,
+            )),
         row(MULTIPLIES, given=("multiply",), expect=multiply, where="product",
             mistakes=(
                 *flaws(multiply, *MULTIPLYING),
@@ -677,13 +716,21 @@ TABLE = Table(
         rule(NORMS, "layer_norm", "layer norm", norm_dx, *NORM_X),
         rule(NORM_WEIGHTS, "layer_norm", "layer norm", norm_parameters,
              *NORM_PARAMETERS),
-        of_group("has a rule for what is done to each number", "numbers"),
-        of_group("has rules along an axis: sum, mean, maximum, log softmax", "axes"),
+        of_group("has a rule for what is done to each number", "numbers",
+                 Mistake("exponent-constant", "The exponent of a power gets no gradient.",
+                         gives=lambda: scaled_in("numbers", **{"2 ** a": 0}))),
+        of_group("has rules along an axis: sum, mean, maximum, log softmax", "axes",
+                 Mistake("mean-like-a-sum", "This is what comes out when the gradient "
+                         "of a mean is not divided by the number of its terms.",
+                         gives=lambda: scaled_in("axes", mean=5))),
         of_group("has rules for numbers that move: reshape, split, slices", "moves"),
         of_group("has rules for lookups: a row that is read twice gets both gradients",
-                 "lookups"),
+                 "lookups",
+                 Mistake("lookup-overwritten", "This is what comes out when the last "
+                         "reading of a row replaces the others; they have to add up.",
+                         gives=overwritten)),
         row("differentiates a whole GPT-2 with any batch size and number of tokens",
-            given=("gpt2",), expect=gpt2,
+            given=("gpt2",), expect=partial(exact, "gpt2"),
             needs=(ADDS, BROADCASTS, MATMULS, SOFTMAXES, NORMS, NORM_WEIGHTS),
             mistakes=(
                 Mistake("tied-weight-once", "This is what comes out when the head's "
@@ -696,7 +743,7 @@ TABLE = Table(
             mistakes=(
                 Mistake("several-elements-accepted", "Gradients are returned for a "
                         "loss of several elements; there is none of all at once.",
-                        gives=lambda: ""),
+                        gives=lambda: probes.NOTHING),
             )),
         row("names an operation without a rule in a NotImplementedError",
             probe="without_a_rule",
@@ -704,7 +751,7 @@ TABLE = Table(
             mistakes=(
                 Mistake("unknown-passed-over", "An operation without a rule is passed "
                         "over, and nothing is said.",
-                        gives=lambda: {"raised": "", "named": False}),
+                        gives=lambda: {"raised": probes.NOTHING, "named": False}),
                 Mistake("unknown-not-named", "The NotImplementedError does not name "
                         "the operation.",
                         gives=lambda: {"raised": "NotImplementedError",
