@@ -717,7 +717,8 @@ TABLE = Table(
         rule(NORM_WEIGHTS, "layer_norm", "layer norm", norm_parameters,
              *NORM_PARAMETERS),
         of_group("has a rule for what is done to each number", "numbers",
-                 Mistake("exponent-constant", "The exponent of a power gets no gradient.",
+                 Mistake("exponent-constant", "The exponent of a power has no "
+                         "gradient.",
                          gives=lambda: scaled_in("numbers", **{"2 ** a": 0}))),
         of_group("has rules along an axis: sum, mean, maximum, log softmax", "axes",
                  Mistake("mean-like-a-sum", "This is what comes out when the gradient "
