@@ -287,7 +287,6 @@ GIVEN: dict[str, Rule] = {
     "rmo.mo.sin": lambda op, g, y, x: [g * ops.cos(x)],
     "rmo.mo.slice": sliced_later,
     "rmo.mo.sqrt": lambda op, g, y, x: [g / (2 * y)],
-    "rmo.mo.transfer": lambda op, g, y, x, *chains: [g.to(x.device)],
     "rmo.mo.transpose": transpose,
     "rmo.pow": power,
     "rmo.rebind_tensor_shape": lambda op, g, y, x: [g.rebind(x.shape)],
