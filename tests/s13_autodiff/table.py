@@ -7,6 +7,7 @@ PyTorch's ``tools/autograd/derivatives.yaml``.
 
 from collections.abc import Callable, Iterator
 from functools import cache, partial
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -151,6 +152,19 @@ ADDING = (
     ("twice-in-one-operation", "an operation that has one value twice, such as c + c, "
      "gives it only one gradient", dict(twice=False)),
 )  # fmt: skip
+
+
+def reordered(order: tuple[str, ...]) -> Weights:
+    """The gradients of a, b and c, in another order."""
+    right = walk("uses")
+    return {name: right[other] for name, other in zip(right, order, strict=True)}
+
+
+ORDERS = tuple(
+    ("other-order", "the gradients are in another order than wrt", dict(order=order))
+    for order in permutations("abc")
+    if order != ("a", "b", "c")
+)
 HURRYING = tuple(
     (name, message, dict(once=once, last=last))
     for last in (False, True)
@@ -426,11 +440,11 @@ SOFTMAX = (
 )  # fmt: skip
 
 
-def normalized() -> tuple[Array, ...]:
+def normalized(eps: float = EPS) -> tuple[Array, ...]:
     """g, x, gamma, the normalized vectors and what they were divided by."""
     at = {n: each.astype(np.float64) for n, each in CASES["layer norm"].arrays.items()}
     x = at["x"]
-    std = np.sqrt(x.var(-1, keepdims=True) + EPS)
+    std = np.sqrt(x.var(-1, keepdims=True) + eps)
     return below("layer norm"), x, at["gamma"], (x - average(x)) / std, std
 
 
@@ -439,9 +453,10 @@ def norm_dx(
     deviation: Rule = lambda gn, n: n * average(gn * n),
     scale: Rule = lambda g, gamma: g * gamma,
     divide: Rule = lambda dx, std: dx / std,
+    eps: float = EPS,
 ) -> Weights:
     """The gradient of x: (gn - mean(gn) - n mean(gn n)) / std, with gn = g gamma."""
-    g, _, gamma, n, std = normalized()
+    g, _, gamma, n, std = normalized(eps)
     gn = scale(g, gamma)
     return floats({"x": divide(gn - mean(gn, n) - deviation(gn, n), std)})
 
@@ -494,6 +509,7 @@ NORM_X = (
      "deviation: parentheses are missing",
      dict(deviation=lambda gn, n: n * average(gn * n) / normalized()[-1],
           divide=lambda dx, std: dx)),
+    ("eps-forgotten", "epsilon is missing under the root", dict(eps=0.0)),
     ("layer-norm-passed-on", "g is passed on to x as it is",
      dict(mean=nothing, deviation=nothing, scale=lambda g, gamma: g,
           divide=lambda dx, std: dx)),
@@ -504,9 +520,10 @@ ROWS = (0, 1)
 def norm_parameters(
     dgamma: Rule = lambda g, x, n, gamma: (g * n).sum(ROWS),
     dbeta: Rule = lambda g, x, n, gamma: g.sum(ROWS),
+    eps: float = EPS,
 ) -> Weights:
     """The gradients of gamma and beta: the sums of g n and of g."""
-    g, x, gamma, n, _ = normalized()
+    g, x, gamma, n, _ = normalized(eps)
     return floats({"gamma": dgamma(g, x, n, gamma), "beta": dbeta(g, x, n, gamma)})
 
 
@@ -550,6 +567,7 @@ NORM_PARAMETERS = (
     ("parameters-averaged", "the gradients of gamma and beta are averaged over the "
      "tokens, not summed", dict(dgamma=lambda g, x, n, gamma: (g * n).mean(ROWS),
                                 dbeta=lambda g, x, n, gamma: g.mean(ROWS))),
+    ("eps-forgotten", "epsilon is missing under the root", dict(eps=0.0)),
     ("gamma-lost", "gamma has no gradient", dict(dgamma=lost)),
     ("beta-lost", "beta has no gradient", dict(dbeta=lost)),
     ("parameters-lost", "gamma and beta have no gradients",
@@ -668,6 +686,15 @@ TABLE = Table(
             mistakes=(
                 *flaws(partial(walk, "uses"), *ADDING),
                 *flaws(partial(hurried, "uses"), *HURRYING),
+                *flaws(reordered, *ORDERS),
+                *UNUSABLE,
+            )),
+        row("answers a second call like the first: nothing is kept", given=("again",),
+            expect=partial(walk, "chain"),
+            mistakes=(
+                Mistake("kept-between-calls", "The second call gives a multiple of "
+                        "the first: totals are kept from one call to the next.",
+                        proves=scaled),
                 *UNUSABLE,
             )),
         row(OWN, given=("seed",), expect=of_loss,
@@ -691,6 +718,9 @@ TABLE = Table(
         row(NONE, given=("apart",), expect=apart,
             mistakes=(
                 *flaws(apart, *ZEROS),
+                Mistake("rule-not-needed", "An operation without a rule is refused, "
+                        "although it does not lead to the loss.",
+                        refused=r"^NotImplementedError: .*floor"),
                 Mistake("zeros-missing", "There is a KeyError for each value that the "
                         "loss does not depend on: the walk has not reached it, and its "
                         "gradient is zeros.", probe="errors_beside_x",

@@ -48,12 +48,18 @@ def _layer_norm(x: Array, gamma: Array, beta: Array, epsilon: float) -> Array:
     return centred / np.sqrt(variance + epsilon) * gamma + beta
 
 
+def _gelu(x: Array, approximate: str) -> Array:
+    assert approximate == "tanh"
+    return x / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+
+
 NUMPY = SimpleNamespace(
     exp=np.exp,
     log=np.log,
     sqrt=np.sqrt,
     tanh=np.tanh,
     pow=np.power,
+    floor=lambda x: np.floor(x.real),
     where=np.where,
     reshape=np.reshape,
     broadcast_to=np.broadcast_to,
@@ -66,6 +72,7 @@ NUMPY = SimpleNamespace(
     max=lambda x, axis: x.max(axis, keepdims=True),
     softmax=softmax,
     logsoftmax=lambda x: np.log(softmax(x)),
+    gelu=_gelu,
     layer_norm=_layer_norm,
     split=lambda x, sizes, axis: np.split(x, np.cumsum(sizes)[:-1], axis),
     concat=np.concatenate,
