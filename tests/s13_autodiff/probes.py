@@ -491,5 +491,7 @@ def raised(learner: Learner, case: Case) -> tuple[str, str]:
         kind, _, message = str(error).partition(": ")
         return kind, message
     except Exception as error:
-        return type(error).__name__, str(error)
+        known = (ValueError, KeyError, NotImplementedError)
+        kinds = [kind for kind in known if isinstance(error, kind)]
+        return (kinds or [type(error)])[0].__name__, str(error)
     return NOTHING, ""
