@@ -99,8 +99,7 @@ class Operation:
 
     def __str__(self) -> str:
         """The name, and dtype and shape of the operands."""
-        tensors = [x for x in self.operands if isinstance(x, TensorValue)]
-        told = [f"{x.dtype.name} [{', '.join(map(str, x.shape))}]" for x in tensors]
+        told = [_told(x) for x in self.operands if isinstance(x, TensorValue)]
         return f"{self.name} of {' and '.join(told)}" if told else self.name
 
 
@@ -114,7 +113,10 @@ class ValueDict(MutableMapping[TensorValue, T]):
         self._items: dict[mlir.Value, tuple[TensorValue, T]] = {}
 
     def __getitem__(self, key: TensorValue) -> T:
-        return self._items[_to_mlir(key)][1]
+        found = self._items.get(_to_mlir(key))
+        if found is None:
+            raise KeyError(f"nothing is stored for this value: {_told(key)}")
+        return found[1]
 
     def __setitem__(self, key: TensorValue, item: T) -> None:
         self._items[_to_mlir(key)] = key, item
@@ -142,6 +144,11 @@ def scatter_nd_add(
     none = kgen.ParamDeclArrayAttr([])
     add = Graph.current._add_op_generated
     return add(rmo.MoScatterNdAddOp, x.type, x, updates, indices, none)[0].tensor
+
+
+def _told(x: TensorValue) -> str:
+    """ "float32 [2, 5, 3]" """
+    return f"{x.dtype.name} [{', '.join(map(str, x.shape))}]"
 
 
 def is_negative(dim: Dim) -> bool:

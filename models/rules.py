@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from max.dtype import DType
-from max.graph import DeviceRef, Dim, DimLike, TensorValue, ops
+from max.graph import DeviceRef, Dim, DimLike, StaticDim, TensorValue, ops
 
 from models.graph import Operation, scatter_nd_add
 
@@ -47,7 +47,13 @@ def sum_to(g: TensorValue, x: TensorValue) -> TensorValue:
 def number(dim: Dim, like: TensorValue) -> TensorValue:
     """A dimension, symbolic ones included, as a number of the graph: [], of the dtype
     of another value."""
+    if isinstance(dim, StaticDim):
+        return ops.constant(int(dim), like.dtype, like.device)
     return TensorValue(dim).cast(like.dtype).to(like.device)
+
+
+def permuted(x: TensorValue, order: list[int]) -> TensorValue:
+    return x if order == sorted(order) else x.permute(order)
 
 
 def positions(
@@ -86,11 +92,11 @@ def put_back(g: TensorValue, indices: TensorValue, axis: int, size: Dim) -> Tens
     inner = list(range(axis, axis + indices.rank))
     outer = [each for each in range(g.rank) if each not in inner]
     shape = [g.shape[each] for each in outer]
-    updates = g.permute(inner + outer).reshape([-1, *shape])
+    updates = permuted(g, inner + outer).reshape([-1, *shape])
     zeros = ops.constant(0, g.dtype, g.device).broadcast_to([size, *shape])
     places = ops.where(indices < 0, indices + number(size, indices), indices)
     found = scatter_nd_add(zeros, updates, places.reshape([-1, 1]))
-    return found.permute([*range(1, axis + 1), 0, *range(axis + 1, found.rank)])
+    return permuted(found, [*range(1, axis + 1), 0, *range(axis + 1, found.rank)])
 
 
 # --- each number by itself ------------------------------------------------------------
@@ -243,14 +249,17 @@ def with_matrices(rule: Rule) -> Rule:
         op: Operation, g: TensorValue, y: TensorValue, a: TensorValue, b: TensorValue
     ) -> Gradients:
         if b.rank == 1:
-            da, db = whole(op, ops.unsqueeze(g, -1), y, a, ops.unsqueeze(b, -1))
+            found = whole(op, ops.unsqueeze(g, -1), y, a, ops.unsqueeze(b, -1))
         elif a.rank == 1:
-            da, db = whole(op, ops.unsqueeze(g, -2), y, ops.unsqueeze(a, 0), b)
+            found = whole(op, ops.unsqueeze(g, -2), y, ops.unsqueeze(a, 0), b)
         elif b.rank == 2:
-            da, db = rule(op, rows(g), y, rows(a), b)
+            found = rule(op, rows(g), y, rows(a), b)
         else:
-            da, db = rule(op, g, y, a, b)
-        return da.reshape(a.shape), db.reshape(b.shape)
+            return rule(op, g, y, a, b)
+        return [
+            each if each is None else each.reshape(x.shape)
+            for each, x in zip(found, (a, b), strict=False)
+        ]
 
     return whole
 

@@ -104,8 +104,9 @@ def pull_back(
     g = [total[y] if y in total else fill(0, y) for y in op.results]
     g, y = (g, op.results) if len(g) > 1 else (g[0], op.results[0])
     found = RULES[op.name](op, g, y, *op.operands)
-    if isinstance(found, TensorValue):
-        raise TypeError(f"the rule of {op.name} returned a value, not a list of them")
+    if found is None or isinstance(found, TensorValue):
+        kind = type(found).__name__
+        raise TypeError(f"the rule of {op.name} returned a {kind}, must return a list")
     for x, gradient in zip(op.operands, found, strict=False):
         if gradient is not None and op.needs(x):
             yield x, gradient

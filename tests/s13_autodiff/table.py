@@ -145,8 +145,9 @@ ADDING = (
      "added up", dict(add=np.multiply)),
     ("gradients-averaged", "the old total and the new gradient are averaged; they have "
      "to be added up", dict(add=lambda old, new: (old + new) / 2)),
-    ("gradients-subtracted", "a new gradient is subtracted from the total",
-     dict(add=np.subtract)),
+    *(("gradients-subtracted", "one gradient of a value is subtracted from another; "
+       "they have to be added up", dict(add=add))
+      for add in (np.subtract, lambda old, new: new - old)),
     ("total-doubled", "the total is added to itself, and the new gradient is lost",
      dict(add=lambda old, new: old + old)),
     ("twice-in-one-operation", "an operation that has one value twice, such as c + c, "
@@ -352,6 +353,12 @@ SUMMING = (
     ("averaged-over-batch", "the gradient of a matrix that multiplies a whole batch is "
      "averaged over the batch, not summed", dict(reduce=meaned)),
 )  # fmt: skip
+LOSING = (
+    ("first-matrix-only", "the second matrix has no gradient: it is not passed on",
+     dict(db=lambda g, a, b: 0 * b)),
+    ("second-matrix-only", "the first matrix has no gradient: it is not passed on",
+     dict(da=lambda g, a, b: 0 * a)),
+)  # fmt: skip
 SQUARE = (
     ("transposes-missing", "nothing is transposed: g B and A g, not g B^T and A^T g",
      both(lambda g, a, b: g @ b, lambda g, a, b: a @ g)),
@@ -377,6 +384,8 @@ SQUARE = (
      both(lambda g, a, b: swap(a) @ g, lambda g, a, b: g @ swap(b))),
     ("result-transposed", "both gradients are transposed",
      both(lambda g, a, b: b @ swap(g), lambda g, a, b: swap(g) @ a)),
+    ("matrix-g-forgotten", "g is missing: B^T and A^T alone",
+     both(lambda g, a, b: swap(b), lambda g, a, b: swap(a))),
     ("numbers-for-matrices", "a @ b is treated like a * b: its gradients are g B and "
      "g A, number by number", both(lambda g, a, b: g * b, lambda g, a, b: g * a)),
 )  # fmt: skip
@@ -436,6 +445,12 @@ SOFTMAX = (
      formula(lambda g, y, x: y * (g - (g * y).sum(0, keepdims=True)))),
     ("sum-over-everything", "the sum runs over all numbers, not the last dimension",
      formula(lambda g, y, x: y * (g - (g * y).sum()))),
+    ("sum-of-y", "g is missing in the sum: g y - y sum(y)",
+     formula(lambda g, y, x: g * y - y * last(y))),
+    ("sign-reversed", "the sign is reversed: y sum(g y) - g y",
+     formula(lambda g, y, x: y * last(g * y) - g * y)),
+    ("like-exp", "the rule is that of exp(x), without the sum that divides it",
+     formula(lambda g, y, x: g * np.exp(x))),
     ("softmax-passed-on", "g is passed on as it is", formula(lambda g, y, x: g)),
 )  # fmt: skip
 
@@ -465,6 +480,16 @@ def nothing(*_: Array) -> float:
     return 0.0
 
 
+def centred() -> Array:
+    _, x, *_ = normalized()
+    return x - average(x)
+
+
+NOT_NORMALIZED: tuple[Rule, ...] = (
+    lambda gn, n: centred() * average(gn * centred()),
+    lambda gn, n: centred() * average(gn * centred()) / normalized()[-1],
+    lambda gn, n: n * average(gn * centred()),
+)
 NORM_X = (
     ("mean-constant", "the mean is taken for a constant: the term mean(gn) is missing",
      dict(mean=nothing)),
@@ -510,6 +535,18 @@ NORM_X = (
      dict(deviation=lambda gn, n: n * average(gn * n) / normalized()[-1],
           divide=lambda dx, std: dx)),
     ("eps-forgotten", "epsilon is missing under the root", dict(eps=0.0)),
+    ("eps-twice", "epsilon is added to the standard deviation as well",
+     dict(divide=lambda dx, std: dx / (std + EPS))),
+    ("gamma-not-in-first-mean", "gamma is missing in the first mean",
+     dict(mean=lambda gn, n: average(below("layer norm")))),
+    ("gamma-not-in-last-mean", "gamma is missing in the last mean",
+     dict(deviation=lambda gn, n: n * average(below("layer norm") * n))),
+    *(("not-normalized", "x - mean is used where n belongs; it is not divided by the "
+       "standard deviation", dict(deviation=each)) for each in NOT_NORMALIZED),
+    ("x-in-last-mean", "the last mean is that of gn x, and n is the one to use",
+     dict(deviation=lambda gn, n: n * average(gn * normalized()[1]))),
+    ("terms-negated", "the sign of the whole is reversed",
+     dict(divide=lambda dx, std: -dx / std)),
     ("layer-norm-passed-on", "g is passed on to x as it is",
      dict(mean=nothing, deviation=nothing, scale=lambda g, gamma: g,
           divide=lambda dx, std: dx)),
@@ -554,6 +591,9 @@ NORM_PARAMETERS = (
          dbeta=lambda g, x, n, gamma: (g * gamma).sum(ROWS))),
     ("beta-times-n", "beta gets the sum of g n; that is gamma's",
      dict(dbeta=lambda g, x, n, gamma: (g * n).sum(ROWS))),
+    ("all-exchanged", "the gradients are in another order than x, gamma, beta",
+     dict(dgamma=lambda g, x, n, gamma: g.sum(ROWS), dbeta=lambda g, x, n, gamma:
+          norm_dx()["x"])),
     ("parameters-exchanged", "the gradients of gamma and beta are exchanged",
      dict(dgamma=lambda g, x, n, gamma: g.sum(ROWS),
           dbeta=lambda g, x, n, gamma: (g * n).sum(ROWS))),
@@ -738,7 +778,7 @@ TABLE = Table(
             needs=(MULTIPLIES,), mistakes=(*flaws(spread, *SPREADING), *UNUSABLE)),
         row(MATMULS, given=("matmul",), expect=matmul, where="product",
             mistakes=(
-                *flaws(matmul, *SUMMING),
+                *flaws(matmul, *SUMMING, *LOSING),
                 *squares(matmul, "matmul squares", *SQUARE),
                 *UNUSABLE,
             )),
