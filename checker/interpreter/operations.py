@@ -118,12 +118,23 @@ def _gather(x: Array, indices: Array, axis: Array) -> Array:
     return np.take(x, _checked(indices, int(axis), size, -size, "gather"), int(axis))
 
 
-def _scatter(x: Array, updates: Array, indices: Array, axis: Array) -> Array:
+def _places(x: Array, indices: Array, axis: Array) -> tuple[Array, ...]:
+    """What to index `x` with, where `indices` are positions along an axis."""
     size = x.shape[axis]
     places: list[Array] = list(np.indices(indices.shape, sparse=True))
     places[axis] = _checked(indices, int(axis), size, -size, "scatter")
+    return tuple(places)
+
+
+def _scatter(x: Array, updates: Array, indices: Array, axis: Array) -> Array:
     x = x.copy()
-    x[tuple(places)] = updates
+    x[_places(x, indices, axis)] = updates
+    return x
+
+
+def _scatter_add(x: Array, updates: Array, indices: Array, axis: Array) -> Array:
+    x = x.copy()
+    np.add.at(x, _places(x, indices, axis), updates)
     return x
 
 
@@ -143,6 +154,12 @@ def _scatter_nd(x: Array, updates: Array, indices: Array) -> Array:
     x = x.copy()
     used = tuple(map(slice, indices.shape[:-1]))  # a mask uses the first updates only
     x[_nd("scatter_nd", x, indices, 0)] = updates[used]
+    return x
+
+
+def _scatter_nd_add(x: Array, updates: Array, indices: Array) -> Array:
+    x = x.copy()
+    np.add.at(x, _nd("scatter_nd", x, indices, 0), updates)
     return x
 
 
@@ -215,7 +232,9 @@ OPERATIONS: dict[str, Handler] = {
     "rmo.mo.round": np.round,
     "rmo.mo.rsqrt": lambda x: 1 / np.sqrt(x),
     "rmo.mo.scatter": _scatter,
+    "rmo.mo.scatter.add": _scatter_add,
     "rmo.mo.scatter_nd": _scatter_nd,
+    "rmo.mo.scatter_nd.add": _scatter_nd_add,
     "rmo.mo.sin": np.sin,
     "rmo.mo.sqrt": np.sqrt,
     "rmo.mo.tanh": lambda x: np.where(np.isnan(x), 1, np.tanh(x)),

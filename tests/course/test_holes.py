@@ -102,6 +102,7 @@ CONCEPTS = {
     "generator": "autoregressive greedy temperature softmax append decode sampling",
     "demo": "pretrained weights tokenizer forward generator greedy moderate creative",
     "sampling": "logits -inf top-k top-p probability penalty temperature softmax",
+    "autodiff": "gradient chain rule reverse loss graph operation softmax layer norm",
 }
 
 
@@ -167,6 +168,27 @@ def _loading(module: ModuleType) -> Any:
     return model.load_huggingface_weights(SimpleNamespace(state_dict=_state), None)
 
 
+def _walking(module: ModuleType) -> Any:
+    """``gradients`` in a graph that is traced."""
+    from max.dtype import DType
+    from max.graph import DeviceRef, Graph, TensorType
+
+    one = TensorType(DType.float32, [1], DeviceRef.CPU())
+    with Graph("one", input_types=[one]) as graph:
+        return module.gradients(graph.inputs[0].tensor, graph.inputs)
+
+
+def _normalizing(module: ModuleType) -> Any:
+    """The rule of layer norm, on what the lines above its hole need."""
+    from max.dtype import DType
+    from max.graph import DeviceRef, Graph, TensorType
+
+    row = TensorType(DType.float32, [2, 3], DeviceRef.CPU())
+    with Graph("row", input_types=[row]) as graph:
+        [x] = graph.inputs
+        return module.layer_norm(None, None, None, x.tensor, None, None, x.tensor)
+
+
 def _generator(module: ModuleType) -> Any:
     return module.TextGenerator(None, SimpleNamespace(encode=lambda text: text))
 
@@ -198,6 +220,10 @@ CALLS: dict[str, Callable[[ModuleType], object]] = {
     "keep k tokens": lambda m: m.top_k(None, 2),
     "keep the nucleus": lambda m: m.top_p(None, 0.5),
     "choose the next token": lambda m: m.Sampler()(None, []),
+    "walk back": _walking,
+    "products": lambda m: m.product(SimpleNamespace(name="rmo.mul"), *"gyab"),
+    "softmax": lambda m: m.softmax(None, *"gyx", None),
+    "layer norm": _normalizing,
     "load, build, transfer": lambda m: m.main(["--model", "models/austen"]),
 }
 

@@ -20,11 +20,14 @@ from both_ways import (
     normal,
     tensor_type,
 )
+from max._core.dialects import kgen, rmo
 from max.driver import CPU
 from max.dtype import DType
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from max.graph import Graph, TensorType, TensorValue, ops
+
+from models.graph import scatter_nd_add
 
 pytestmark = pytest.mark.max
 
@@ -364,6 +367,41 @@ TABLE: dict[str, Callable[[Any], list[Any]]] = {
     ],
 }
 
+
+def scatter_add(x: Any, updates: Any, indices: Any, axis: int) -> TensorValue:
+    """As `F.scatter`; several updates at one place add up."""
+    x, updates, indices = map(TensorValue, (x, updates, indices))
+    along = ops.constant(axis, DType.int64, HOST)
+    none = kgen.ParamDeclArrayAttr([])
+    add = Graph.current._add_op_generated
+    operands = (x, updates, indices, along)
+    return add(rmo.MoScatterAddOp, x.type, *operands, none)[0].tensor
+
+
+def add_at(x: Any, updates: Any, indices: Any) -> TensorValue:
+    return scatter_nd_add(*map(TensorValue, (x, updates, indices)))
+
+
+NOT_IN_F: dict[str, Callable[[Any], list[Any]]] = {
+    "scatter.add": lambda x: [
+        scatter_add(x.matrix, x.ties[:, :5], x.where, 0),
+        scatter_add(x.matrix, x.ties[:, :5], x.where, -1),
+        scatter_add(x.matrix, x.ties[:, :3], x.rows, 0),
+        scatter_add(x.d, x.d[:, :2], x.where[:, :2] % 3, 1),
+    ],
+    "scatter_nd.add": lambda x: [
+        add_at(x.matrix, x.row[:3], x.pairs),
+        add_at(x.matrix, x.row[:3], x.pairs * 0),
+        add_at(x.matrix, x.square[:2], x.pairs[:2, :1]),
+        add_at(x.f, x.g, x.where[:, :1] % 2),
+        add_at(x.i, x.j, x.where[:, :1] * 0),
+        add_at(x.d, x.d, x.where[:, :1] % 2),
+    ],
+}
+"""Operations that gradients need, and that `max.experimental.functional` lacks."""
+
+ROWS = {**TABLE, **NOT_IN_F}
+
 LEFT_TO_MAX = {
     "allgather": "moves data between accelerators",
     "allreduce_sum": "moves data between accelerators",
@@ -389,7 +427,7 @@ def trace() -> tuple[Graph, list[int]]:
     with Graph("operations", input_types=types) as graph:
         inputs = [Tensor.from_graph_value(value.tensor) for value in graph.inputs]
         x = SimpleNamespace(**dict(zip(INPUTS, inputs, strict=True)))
-        rows = [row(x) for row in TABLE.values()]
+        rows = [row(x) for row in ROWS.values()]
         graph.output(*(output for row in rows for output in row))
     return graph, [len(row) for row in rows]
 
@@ -407,11 +445,11 @@ def pairs() -> Pairs:
     theirs = iter(arrays(max_itself(graph, WEIGHTS)(*INPUTS.values())))
     return {
         name: [(next(ours), next(theirs)) for _ in range(count)]
-        for name, count in zip(TABLE, counts, strict=True)
+        for name, count in zip(ROWS, counts, strict=True)
     }
 
 
-@pytest.mark.parametrize("name", TABLE)
+@pytest.mark.parametrize("name", ROWS)
 def test_operation_gives_what_max_gives(name: str, pairs: Pairs) -> None:
     """Values, dtypes and shapes are MAX's, at the edges too."""
     for ours, theirs in pairs[name]:
