@@ -115,17 +115,9 @@ def mark_apart(
     Whatever happens to that process, there is a grade: at worst one of 0 points that
     says why.
     """
-    began = time.monotonic()
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "checker.classroom.marking"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd=ROOT,
-        env={**environment(), SEED: str(rules.seed)},
-        start_new_session=True,
-        text=True,
-    )
+    if all(_unjudged(puzzle, handed, rules) for puzzle in rules.puzzles):
+        return mark(handed, rules)
+    began, process = time.monotonic(), _started(rules.seed)
     request = json.dumps({"handed": asdict(handed), "rules": asdict(rules)})
     timer = threading.Timer(rules.timeout + MARGIN, process.kill)
     timer.start()
@@ -146,6 +138,19 @@ def mark_apart(
         words = errors.strip().splitlines() or ["it ended without an answer"]
         reason = "it took too long" if late else words[-1]
         return unmarked(handed, rules, f"the checker could not grade it: {reason}")
+
+
+def _started(seed: int) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "checker.classroom.marking"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+        env={**environment(), SEED: str(seed)},
+        start_new_session=True,
+        text=True,
+    )
 
 
 def _talk(

@@ -57,6 +57,12 @@ class Limits:
     output: int = 10 * 2**20
     answer: int = 64 * 2**20
 
+    def of(self, request: dict[str, Any]) -> tuple[float, float]:
+        """Seconds for each probe of a request, and for all."""
+        if request["compile"]:
+            return self.compile, self.compile
+        return self.probe, self.diagnosis if request["diagnosing"] else self.step
+
 
 @dataclass
 class Answers:
@@ -222,11 +228,7 @@ class WorkerProcess:
         self._printed = _Printed()
         self._token, self._received = secrets.token_hex(8).encode(), 0
         limits = self.limits
-        seconds, step = limits.probe, limits.step
-        if request["compile"]:
-            seconds = step = limits.compile
-        elif request["diagnosing"]:
-            step = limits.diagnosis
+        seconds, step = limits.of(request)
         end = time.monotonic() + PATIENCE * step
         latest = time.monotonic() + limits.compile
         self._allow(seconds, end)

@@ -213,10 +213,10 @@ def available() -> Isolation:
 
 
 def _starts(around: Surroundings) -> bool:
-    """Whether Python and NumPy can be started there."""
+    """Whether Python can be started there."""
     with suppress(OSError, subprocess.TimeoutExpired):
         done = subprocess.run(
-            [*around.command, "-c", "import numpy"],
+            [*around.command, "-I", "-S", "-c", ""],
             env=around.environment,
             cwd="/",
             stdin=subprocess.DEVNULL,
