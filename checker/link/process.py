@@ -44,7 +44,8 @@ class Limits:
 
     Seconds: to import MAX, for each probe, for a step's checks, for its mistakes' own
     probes, for MAX to run a graph that the interpreter lacks an operation for, for the
-    last word of MAX. Bytes: of memory, printed, answered.
+    last word of MAX. Bytes: of memory, of memory where MAX compiles graphs (it keeps
+    about 0.3 GB for each), printed, answered.
     """
 
     start: float = 60.0
@@ -54,6 +55,7 @@ class Limits:
     fallback: float = 120.0
     compile: float = 900.0
     memory: int = 2 * 2**30
+    compiling: int = 8 * 2**30
     output: int = 10 * 2**20
     answer: int = 64 * 2**20
 
@@ -189,6 +191,7 @@ class WorkerProcess:
         self._token = b""
         self._pending: list[bytes] = []
         self._received = 0
+        self._room = limits.memory
         self._too_large = False
         self._family: list[int] = [self.process.pid]
         self._counted = 0.0
@@ -244,6 +247,7 @@ class WorkerProcess:
             if "begin" in message:
                 self._allow(seconds, end)
             elif "note" in message:  # MAX compiles, which takes its time
+                self._room = max(limits.memory, limits.compiling)
                 end = min(end + limits.fallback, latest)
                 self._allow(limits.fallback, end)
         if not answers.done:
@@ -331,7 +335,7 @@ class WorkerProcess:
                 if time.monotonic() - looked > TICK:
                     looked = time.monotonic()
                     memory, spent = self._usage()
-                    self._too_large = memory > self.limits.memory
+                    self._too_large = memory > self._room
                     self._late = spent > self._processor
 
     def _over(self) -> bool:
@@ -408,7 +412,7 @@ class WorkerProcess:
         if self._received > self.limits.answer:
             return f"answered with more than {self.limits.answer // 2**20} MB"
         if self._too_large:
-            return f"used more than {self.limits.memory / 2**30:.3g} GB of memory"
+            return f"used more than {self._room / 2**30:.3g} GB of memory"
         if len(self._family) > PROCESSES:
             return f"started more than {PROCESSES} processes"
         if self._printed.size > self.limits.output:

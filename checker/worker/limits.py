@@ -3,7 +3,7 @@
 import contextlib
 import resource
 
-DATA = 16 * 2**30
+DATA = 64 * 2**30
 """Bytes a learner's code may ask for beyond what the worker has. What it really uses is
 the parent's to watch; MAX asks for 2 GB more with each graph that it compiles."""
 FILE_SIZE = 2**30

@@ -699,7 +699,7 @@ def run_case(source: str, traced: bool) -> dict[str, Any] | None:
         for name in ("config", "causal", "layernorm", "mlp", "attention")
     }
     files["snippet"] = {"path": "/snippet.py", "source": source, "learner": True}
-    importer = Files(files, lambda module: None)
+    importer = Files(files)
     with importer.importable():
         try:
             result = call(importlib.import_module("snippet").Layer(), traced)
