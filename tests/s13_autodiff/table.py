@@ -304,7 +304,7 @@ def spread(reduce: Callable[[Array, Array], Array] = summed) -> Weights:
     return floats({"x": g * number * column * row, **found})
 
 
-def meaned(full: Array, like: Array) -> Array:
+def averaged(full: Array, like: Array) -> Array:
     return summed(full, like) * like.size / full.size
 
 
@@ -323,7 +323,7 @@ SPREADING = (
     ("not-summed", "the gradient of a factor that was broadcast is not summed: it has "
      "the shape of the product", dict(reduce=lambda full, like: full)),
     ("averaged-not-summed", "the gradient of a factor that was broadcast is averaged, "
-     "not summed", dict(reduce=meaned)),
+     "not summed", dict(reduce=averaged)),
     ("size-one-left", "the gradient is summed over the missing dimensions and keeps "
      "them, with size 1", dict(reduce=kept)),
     ("size-one-not-summed", "the gradient is summed over the dimensions that a factor "
@@ -351,7 +351,7 @@ SUMMING = (
     ("not-summed-over-batch", "the gradient of a matrix that multiplies a whole batch "
      "is not summed over the batch", dict(reduce=lambda full, like: full)),
     ("averaged-over-batch", "the gradient of a matrix that multiplies a whole batch is "
-     "averaged over the batch, not summed", dict(reduce=meaned)),
+     "averaged over the batch, not summed", dict(reduce=averaged)),
 )  # fmt: skip
 LOSING = (
     ("first-matrix-only", "the second matrix has no gradient: it is not passed on",
