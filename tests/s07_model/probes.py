@@ -21,7 +21,7 @@ FLAT: Sizes = {**DEEP, "n_layer": 1}
 TWO: Sizes = {**DEEP, "n_layer": 2}
 FULL: Sizes = {**DEEP, "batch": 1, "tokens": DEEP["n_positions"]}
 OTHER = dict(vocab_size=23, n_positions=9, n_embd=8, n_layer=1, n_head=2, n_inner=20,
-             layer_norm_epsilon=0.5, batch=1, tokens=4)  # fmt: skip
+             layer_norm_epsilon=0.5, batch=1, tokens=9)  # fmt: skip
 TABLES = ("wte.weight", "wpe.weight", "ln_f.weight", "ln_f.bias")
 CONV1D = ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")
 """What Hugging Face stores the other way round, [in, out]."""

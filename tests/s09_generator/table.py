@@ -351,32 +351,47 @@ def restarted(got: dict[str, list[str]]) -> bool:
 
 # Seeds: nine letters after PROMPT, all with nearly the same chances.
 
-SEEDS = (7, 7, 0, 0, 8, 9, 1234, None, None, 7)
-SEEDED = [{"max_new_tokens": 9, "temperature": 1.0, "do_sample": True, "seed": seed}
-          for seed in SEEDS]  # fmt: skip
-TWO_OBJECTS = (SEEDED[:-1], SEEDED[-1:])
+SEEDS = (7, 7, 0, 0, 8, 9, 1234, None, None)
+UNSEEDED: dict[str, Any] = {"max_new_tokens": 9, "temperature": 1.0, "do_sample": True}
+SEEDED = [{**UNSEEDED, "seed": seed} for seed in SEEDS]
+TWO_OBJECTS = ([*SEEDED, UNSEEDED, UNSEEDED], SEEDED[:1])
 
 
 def seeds_right(got: list[str]) -> str | None:
-    seven, again, zero, zero_again, *others, none, none_again, new = got
+    seven, again, zero, zero_again, *others, none, none_again, left, left_too, new = got
     if seven != again or seven != new:
         return "the seed 7 gave two texts"
     if zero != zero_again:
         return "the seed 0 gave two texts"
     if len({seven, zero, *others}) < 5:
         return "two different seeds gave the same text"
-    return "without a seed, two calls gave one text" if none == none_again else None
+    if none == none_again or left == left_too:
+        return "without a seed, two calls gave one text"
+    where = (name for name, at in ENDS.items() if never_drawn(got, at))
+    return next(
+        (f"the {name} token is always the most probable" for name in where), None
+    )
+
+
+ENDS = {"first": len(PROMPT), "last": -1}
+"""Where in the text."""
+
+
+def never_drawn(got: list[str], at: int) -> bool:
+    """Whether a token is the most probable after those before it, whatever the seed."""
+    return all(text[:at] + text[at] == greedy(text[:at], 1) for text in set(got))
 
 
 def by_seeds(judge: Callable[..., bool]) -> Callable[[Any], bool]:
     """A judgement of texts that are as long as they should be: nothing else is wrong.
-    It is given those of seed 7, of 0, of other seeds, of none, of 7 by another object.
+    It is given those of seed 7, of 0, of other seeds, of None, of none given, of 7 by
+    another object.
     """
 
     def proves(got: list[str]) -> bool:
         if {len(text) for text in got} != {len(PROMPT) + 9}:
             return False
-        return judge(got[:2], got[2:4], got[4:7], got[7:9], got[9])
+        return judge(got[:2], got[2:4], got[4:7], got[7:9], got[9:11], got[11])
 
     return proves
 
@@ -387,14 +402,21 @@ SEEDING = (
      lambda *got: len(set(np.hstack(got))) == 1),
     ("seed-fixed-at-start", "The random numbers go on from one call to the next: start "
      "them from the seed in each call.",
-     lambda seven, zero, others, none, new: new == seven[0] != seven[1]),
+     lambda seven, zero, others, none, left, new: new == seven[0] != seven[1]),
     ("seed-ignored", "The seed has no effect: each call gives another text.",
-     lambda seven, zero, others, none, new: len({*seven, *zero, new}) == 5),
+     lambda seven, zero, others, none, left, new: len({*seven, *zero, new}) == 5),
     ("seed-zero", "The seed 0 is taken as no seed: compare with None.",
-     lambda seven, zero, others, none, new: {*seven} == {new} and zero[0] != zero[1]),
+     lambda seven, zero, others, none, left, new:
+     {*seven} == {new} and zero[0] != zero[1]),
     ("seed-none-fixed", "Without a seed each call should give another text; a seed is "
-     "filled in.", lambda seven, zero, others, none, new:
+     "filled in.", lambda seven, zero, others, none, left, new:
      none[0] == none[1] and len({new, *others}) == 4),
+    ("seed-default", "The default of seed is a number; it should be None.",
+     lambda seven, zero, others, none, left, new:
+     left[0] == left[1] and none[0] != none[1] and len({new, *others}) == 4),
+    *((f"{name}-greedy", f"The {name} token is not drawn: it is always the most "
+       "probable one.", lambda *got, at=at: never_drawn([*np.hstack(got)], at)
+       and len(set(np.hstack(got))) > 1) for name, at in ENDS.items()),
 )  # fmt: skip
 
 DEFAULTS: dict[str, Any] = {"max_new_tokens": 50, "temperature": 0.8, "do_sample": True}

@@ -62,7 +62,7 @@ class Notes:
         self.stack.enter_context(hub())
         self.stack.enter_context(replaced(driver, "accelerator_count", lambda: 0))
         self.stack.enter_context(contextlib.redirect_stdout(self.said))
-        self.stack.enter_context(contextlib.redirect_stderr(self.said))
+        self.stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
         self._note(model, "__init__", self._builds)
         self._note(model, "load_huggingface_weights", self._loads)
         self._note(model, "__call__", self._calls)
