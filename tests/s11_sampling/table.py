@@ -143,6 +143,8 @@ def count_rows(ids: Any) -> dict[int, int]:
 
 
 SHAPED: tuple[Flaw, ...] = (
+    ("last-tokens-only", "only the last tokens of a long text are penalized; all are",
+     dict(seen=lambda ids: Counter(np.ravel(ids)[-64:].tolist()))),
     ("first-row-only", "only the first row of ids is read",
      dict(seen=lambda ids: only(*np.ravel(ids[0])))),
     ("last-row-only", "only the last row of ids is read",
@@ -458,6 +460,11 @@ def moved(change: Callable[[Shares], Shares], *steps: Step) -> Callable[[Case], 
     return lambda c: change(drawn(*(steps or RIGHT))(c))
 
 
+def moved_last(change: Callable[[Shares, Case], Shares]) -> Callable[[Case], Shares]:
+    """What is drawn from probabilities that are changed at the end."""
+    return lambda c: change(without(penalizing)(c), c)
+
+
 def to_places(p: Shares) -> Shares:
     """The chances of what is kept, for its places instead of its ids."""
     return np.array([*p[p > 0], *np.zeros((p == 0).sum())])
@@ -566,6 +573,11 @@ WITH_BOTH: tuple[Way, ...] = (
 WITH_ALL: tuple[Way, ...] = (
     *WITH_BOTH,
     ("penalty-ignored", "the penalty has no effect", (without(penalizing),)),
+    ("log-probabilities-penalized", "the penalty is applied to the logarithms of "
+     "probabilities, which are all negative; it is for logits",
+     (drawn(lambda z, c: np.log(chances(z)), *RIGHT),)),
+    ("probabilities-penalized", "the penalty is applied to probabilities; it is for "
+     "logits", (moved_last(lambda p, c: shared(penalizing(p, c))),)),
     ("penalty-after-filters", "the penalty comes after a filter; it comes first",
      (drawn(heated, cut_k, cut_p, penalizing),
       drawn(heated, cut_k, penalizing, cut_p))),
@@ -607,15 +619,15 @@ def drawn_right(known: Ways, got: dict[str, list[Ids]]) -> str | None:
     seen = counted(got)
     if min(each.sum() for each in seen.values()) < probes.FEWEST * probes.ROUND:
         return "the Sampler draws too few tokens to judge how"
+    if (name := known.suspect(seen)) is not None:
+        return unlike(name, seen[name], known.right[name])
     for name, p in known.right.items():
         if sampling.repeating(got[name], p) > known.risk + math.log(len(got)):
-            again = np.mean([np.diff(each) == 0 for each in got[name]])
             return (
-                f"with {words(CASES[name].settings)} the token before came again "
-                f"{again:.0%} of the times, want {(p**2).sum():.0%}"
+                f"with {words(CASES[name].settings)} tokens are as frequent as they "
+                "should be, but a Sampler repeats what it drew before"
             )
-    name = known.suspect(seen)
-    return None if name is None else unlike(name, seen[name], known.right[name])
+    return None
 
 
 def unlike(name: str, seen: Shares, p: Shares) -> str:
@@ -637,7 +649,8 @@ def drawn_by(known: Ways, name: str) -> Callable[[Any], bool]:
     """Whether this wrong way explains the draws, and all others do much worse."""
 
     def proves(got: dict[str, list[Ids]]) -> bool:
-        if any(map(sampling.repetitive, got.values())):
+        sizes = {each: len(CASES[each].profile) for each in got}
+        if any(sampling.dependent(got[each], n) for each, n in sizes.items()):
             return False
         return known.named(counted(got)) == name
 
@@ -821,13 +834,17 @@ OVERFLOWS = (
     "largest logit first."
 )
 IDS = CASES["all"].ids
+ALL_WAYS = ("default", "hot", "both", "all")
 GIVEN: dict[str, Any] = {
-    **{name: CASES[name].logits for name in ("hot", "both", "all")},
+    **{name: CASES[name].logits for name in ALL_WAYS},
     "ids": np.array([IDS]),
     "list": IDS,
 }
 OTHER_PENALTIES = ((0.6, "list"), (1.0, "list"))
-SHAPES, EMPTY = ("[1, T]", "[3, 4]"), ("empty list", "empty [0]", "empty [1, 0]")
+SHAPES, EMPTY = (
+    ("[1, T]", "[3, 4]", "long"),
+    ("empty list", "empty [0]", "empty [1, 0]"),
+)
 TIED_P = 0.7
 """Of the third of five values about half the tokens are kept, as with k = 81."""
 TIED_K = 81
@@ -957,7 +974,7 @@ TABLE = Table(
             PENALIZES, (PENALTY, "list"), mistakes=(*CHANGING, *CHOOSING, *RETURNING),
             also=(*ARRAYS, *MISSING), needs=(),
         ),
-        penalty_row("repetition_penalty reads ids of any shape: [1, T] or [3, 4]",
+        penalty_row("repetition_penalty reads all ids: [1, T], [3, 4], a list of 309",
                     *((PENALTY, form) for form in SHAPES), mistakes=SHAPED),
         penalty_row("repetition_penalty changes nothing while ids are empty",
                     *((PENALTY, form) for form in EMPTY),
@@ -1045,11 +1062,17 @@ TABLE = Table(
         draws_row(DRAWS_P, ("top-p", "sharp p"), WITH_P, needs=(KEEPS_P, DRAWS)),
         draws_row(DRAWS_BOTH, ("both",), WITH_BOTH, needs=(DRAWS_K, DRAWS_P)),
         draws_row("a Sampler applies penalty, temperature, top-k, top-p, in this order",
-                  ("all",), WITH_ALL, needs=(PENALIZES, DRAWS_BOTH)),
+                  ("all",), WITH_ALL, seconds=0.08, needs=(PENALIZES, DRAWS_BOTH)),
+        Check("a Sampler takes the most probable token for k = 1, or a tiny p", "least",
+              ({"top_k": 1}, {"top_p": 1e-9}), expect=lambda: [greedy(1.0)] * 2,
+              mistakes=SAMPLER, needs=(DRAWS_K, DRAWS_P), where="Sampler.__call__"),
+        Check("a Sampler takes a k of more than V, and a p of more than 1", "certain",
+              (0.0, 0.0, {"top_k": 500, "top_p": 1.5}),
+              expect=lambda: [certain()] * 2, mistakes=SAMPLER,
+              needs=(DRAWS_K, DRAWS_P), where="Sampler.__call__"),
         Check("a Sampler ignores a constant added to all logits: 1000 or -1000",
               "certain", SHIFTS, expect=lambda: [certain()] * len(SHIFTS),
-              needs=(DRAWS_P,),
-              where="Sampler.__call__", mistakes=(
+              needs=(DRAWS_P,), where="Sampler.__call__", mistakes=(
                   Mistake("exp-overflows", OVERFLOWS, probe="certain", given=NEAR,
                           gives=lambda: [certain()] * len(NEAR)),
                   *SAMPLER,
@@ -1078,12 +1101,13 @@ TABLE = Table(
                           proves=uses_global),
               )),
         Check("a Sampler leaves its input unchanged", "given_afterwards",
-              ("hot", "both", "all"), expect=lambda: GIVEN, tolerance=ROUNDING,
+              ALL_WAYS, expect=lambda: GIVEN, tolerance=ROUNDING,
               mistakes=in_place(
                   *((name, after_steps(name, steps))
                     for name, steps in (
                         ("hot", (heated,)), ("hot", (heated, shifting)),
                         ("hot", (shifting,)), ("hot", (shifting, heated)),
+                        ("default", (shifting,)),
                         *(("all", RIGHT[:n]) for n in (1, 2, 3, 4)),
                         ("all", (heated,)),
                     )),
