@@ -95,13 +95,18 @@ LOGITS: dict[str, Array] = {
 # The functions
 
 
+def kind(value: Any) -> str:
+    """ "list", "max Tensor"."""
+    module = type(value).__module__.split(".")[0]
+    return f"{module} {type(value).__name__}".removeprefix("builtins ")
+
+
 def vector(value: Any, what: str) -> Array:
     """A NumPy array, copied; float64 holds the same numbers as float32."""
     if value is None:
         raise Unusable(f"{what} is None: is a `return` missing?")
     if not isinstance(value, np.ndarray):
-        kind = f"{type(value).__module__.split('.')[0]} {type(value).__name__}"
-        raise Unusable(f"{what} is a {kind}, not a NumPy array")
+        raise Unusable(f"{what} is a {kind(value)}, want a NumPy array")
     return np.array(value, np.float32 if value.dtype == np.float64 else None)
 
 
@@ -223,8 +228,7 @@ def sampler(learner: Learner, **settings: Any) -> Callable[[Array, Any], int]:
         if token is None:
             raise Unusable("Sampler(...)(...) is None: is a `return` missing?")
         if isinstance(token, bool) or not isinstance(token, int | np.integer):
-            kind = f"{type(token).__module__.split('.')[0]} {type(token).__name__}"
-            raise Unusable(f"Sampler(...)(...) is a {kind}, not an int")
+            raise Unusable(f"Sampler(...)(...) is a {kind(token)}, want an int")
         if not 0 <= token < len(logits):
             known = f"there are {len(logits)} tokens, 0 to {len(logits) - 1}"
             raise Unusable(f"Sampler(...)(...) is the id {token}; {known}")

@@ -146,9 +146,9 @@ SHAPED: tuple[Flaw, ...] = (
     ("last-tokens-only", "only the last tokens of a long text are penalized; all are",
      dict(seen=lambda ids: Counter(np.ravel(ids)[-64:].tolist()))),
     ("first-row-only", "only the first row of ids is read",
-     dict(seen=lambda ids: only(*np.ravel(ids[0])))),
+     dict(seen=lambda ids: only(*np.atleast_2d(ids)[0]))),
     ("last-row-only", "only the last row of ids is read",
-     dict(seen=lambda ids: only(*np.ravel(ids[-1])))),
+     dict(seen=lambda ids: only(*np.atleast_2d(ids)[-1]))),
     ("penalty-for-each-row", "a token is penalized once for each row of ids in which "
      "it occurs; it counts once", dict(
          seen=count_rows, change=lambda x, p, n: lowered(x, p**n, n))),
@@ -245,18 +245,18 @@ SHOWING: tuple[Flaw, ...] = (
           lambda z, kept: np.argsort(z, kind="stable")[-kept.sum() :],
           lambda z, kept: np.flatnonzero(kept),
       )),
-    *(("mask-returned", "it is returned which tokens are kept; their logits are wanted",
+    *(("mask-returned", "True and False are returned, or 1 and 0; logits are wanted",
        dict(show=lambda z, kept: kept, dtype=dtype))
       for dtype in (bool, np.int64, np.float32)),
-    ("raised", "the others get the smallest logit that is kept; they should be left "
-     "out with -inf", dict(show=lambda z, kept: np.maximum(z, z[kept].min()))),
+    ("raised", "the other tokens get the smallest logit that is kept; -inf should "
+     "leave them out", dict(show=lambda z, kept: np.maximum(z, z[kept].min()))),
     ("nothing-left-out", "the logits are returned as they were: nothing is left out",
      dict(show=lambda z, kept: z)),
     ("inverted", "what should be kept is left out, and the other way round",
      dict(show=lambda z, kept: marked(z, ~kept))),
     (*NOT_UNDONE, dict(ranking=lambda z: np.arange(len(z)))),
-    ("order-not-inverted", "the order of sorting is used the wrong way round: its "
-     "places are the ranks, and its values the ids",
+    ("order-not-inverted", "what argsort gives is taken for the tokens' ranks; it is "
+     "their ids in the order of rank",
      dict(ranking=lambda z: np.argsort(-z, kind="stable"))),
     ("least-probable", "the least probable tokens are kept: the order is ascending",
      dict(ranking=lambda z: ranks(-z))),
@@ -293,15 +293,14 @@ def left_out(want: Array) -> tuple[Mistake, ...]:
 
 
 TIED: tuple[Flaw, ...] = (
-    ("ties-kept", "all tokens are kept whose logit equals the last one kept: that can "
-     "be more than enough; of equal ones the lower ids come first",
+    ("ties-kept", "all tokens are kept whose logit equals the last one kept; of equal "
+     "ones only as many are needed, the lower ids first",
      dict(show=lambda z, kept: marked(z, z >= z[kept].min()))),
-    ("ties-left-out", "all tokens are left out whose logit equals the last one to be "
-     "kept; of equal ones the lower ids are kept",
+    ("ties-left-out", "all tokens are left out whose logit equals the last one needed; "
+     "of equal ones the lower ids should be kept",
      dict(show=lambda z, kept: marked(z, z > z[kept].min()))),
-    ("ties-reversed", "of tokens with equal logits the higher ids are kept; it should "
-     "be the lower ones",
-     dict(ranking=lambda z: ranks(z[::-1])[::-1])),
+    ("ties-reversed", "the higher ids are kept among equal logits; it should be the "
+     "lower ones", dict(ranking=lambda z: ranks(z[::-1])[::-1])),
 )  # fmt: skip
 
 
@@ -327,40 +326,39 @@ def other_ties(function: str, setting: float) -> Mistake:
 
     return Mistake(
         "ties-anyhow",
-        "The right logits are kept, but of tokens with equal logits it should be the "
-        "lower ids: np.argsort needs kind='stable' for that, and np.argpartition takes "
-        "any of them.",
+        "The right logits are kept, but among equal ones it should be the lower ids. "
+        "np.argsort keeps their order with kind='stable'; np.argpartition does not.",
         proves=proves,
     )
 
 
 NUCLEUS: tuple[Flaw, ...] = (
-    ("nucleus-short", "one token too few is kept: the one that reaches p belongs to it",
-     dict(count=lambda w, p: reach(w, p) - 1)),
-    ("nucleus-long", "one token too many is kept: those before it reach p already",
+    ("nucleus-short", "one token too few is kept: the one that reaches p belongs to "
+     "the nucleus", dict(count=lambda w, p: reach(w, p) - 1)),
+    ("nucleus-long", "one token too many is kept: the others reach p already",
      dict(count=lambda w, p: reach(w, p) + 1)),
-    ("rest-kept", "as many tokens are kept as reach 1 - p; they should reach p",
+    ("rest-kept", "the tokens that are kept reach 1 - p; they should reach p",
      dict(count=lambda w, p: reach(w, 1 - p))),
-    ("part-of-the-largest", "a token is kept when its probability is p times the "
-     "largest one at least: that is min-p",
+    ("part-of-the-largest", "a token is kept if it has at least p times the largest "
+     "probability: that is min-p",
      dict(count=lambda w, p: int((w >= p * w[0]).sum()))),
-    ("part-of-the-tokens", "the part p of the tokens is kept, as if all were equally "
+    ("part-of-the-tokens", "a part p of the tokens is kept, as if all were equally "
      "probable", dict(count=lambda w, p: int(p * V))),
-    ("softmax-twice", "the softmax is applied to probabilities again, which makes them "
-     "nearly equal", dict(weights=lambda z: softmax(softmax(z)))),
+    ("softmax-twice", "softmax is applied to probabilities, which makes them nearly "
+     "equal", dict(weights=lambda z: softmax(softmax(z)))),
     ("not-probabilities", "logits or their exponentials are summed; it should be "
      "probabilities, which sum to 1", dict(weights=np.exp)),
     ("nothing-left", "no token is left at all, not even the most probable one",
      dict(count=lambda w, p: 0)),
-    ("summed-from-the-least", "the probabilities are summed from the smallest one on: "
-     "the least probable tokens are kept",
+    ("summed-from-the-least", "the probabilities are summed from the smallest up: the "
+     "least probable tokens are kept",
      dict(count=lambda w, p: reach(w[::-1], p), ranking=lambda z: ranks(-z))),
 )  # fmt: skip
 
 
-def by_id(z: Array, p: float, more: int = 0) -> Array:
+def by_id(z: Array, p: float) -> Array:
     """The first tokens that have p together, in the order of their ids."""
-    return marked(z, np.arange(len(z)) < reach(softmax(z.astype(np.float64)), p) + more)
+    return marked(z, np.arange(len(z)) < reach(softmax(z.astype(np.float64)), p))
 
 
 def found_first(w: Array, p: float) -> int:
@@ -370,21 +368,22 @@ def found_first(w: Array, p: float) -> int:
 
 ALL_OF_THEM: tuple[Flaw, ...] = (
     ("tail-lost", "the sum has reached 1 by rounding before the last tokens, which are "
-     "left out; with p = 1 or more all are kept", dict(everything=lambda p: False)),
-    *(("never-reached", "a sum of p is looked for and not found, because rounding "
-       "leaves it below; with p = 1 or more all tokens are kept",
+     "left out; if p is 1 or more, all should be kept",
+     dict(everything=lambda p: False)),
+    *(("never-reached", "no sum reaches p, and argmax is 0 then; if p is 1 or more, "
+       "all tokens should be kept",
        dict(everything=lambda p, rule=rule: rule(p), count=found_first))
       for rule in (lambda p: False, lambda p: p == 1)),
     ("one-left-out", "one token is left out, though all are wanted",
      dict(everything=lambda p: False, count=lambda w, p: V - 1)),
 )  # fmt: skip
 BEYOND: tuple[Flaw, ...] = (
-    ("k-beyond-v", "V - k is used as an index and counts from the end when k is more "
-     "than V; then all tokens are kept",
+    ("k-beyond-v", "V - k is used as an index, which counts from the end if k is more "
+     "than V; all tokens should be kept then",
      dict(kept=lambda r, k: r < (len(r) if k <= len(r) else k - len(r)))),
     ("one-left-out", "one token is left out, though all are wanted",
      dict(kept=lambda r, k: r < len(r) - 1)),
-    ("everything-left-out", "nothing is kept when k is more than V; then all are",
+    ("everything-left-out", "nothing is kept if k is more than V; all should be",
      dict(kept=lambda r, k: r < (k if k <= len(r) else 0))),
 )  # fmt: skip
 
@@ -455,9 +454,9 @@ def without(*steps: Step) -> Callable[[Case], Shares]:
     return drawn(*(step for step in RIGHT if step not in steps))
 
 
-def moved(change: Callable[[Shares], Shares], *steps: Step) -> Callable[[Case], Shares]:
-    """The right chances, or those after ``steps``, given to other tokens."""
-    return lambda c: change(drawn(*(steps or RIGHT))(c))
+def moved(change: Callable[[Shares], Shares]) -> Callable[[Case], Shares]:
+    """The right chances, given to other tokens."""
+    return lambda c: change(drawn(*RIGHT)(c))
 
 
 def moved_last(change: Callable[[Shares, Case], Shares]) -> Callable[[Case], Shares]:
@@ -554,15 +553,15 @@ WITH_P: tuple[Way, ...] = (
     ("filter-before-temperature", "top_p comes before the temperature: the "
      "probabilities that it sums are not those that are drawn from",
      (drawn(cut_p, heated),)),
-    ("nucleus-short", "one token too few is kept: the one that reaches p belongs to it",
-     (drawn(heated, partial(cut_p, more=-1)),)),
-    ("nucleus-long", "one token too many is kept: those before it reach p already",
+    ("nucleus-short", "one token too few is kept: the one that reaches p belongs to "
+     "the nucleus", (drawn(heated, partial(cut_p, more=-1)),)),
+    ("nucleus-long", "one token too many is kept: the others reach p already",
      (drawn(heated, partial(cut_p, more=1)),)),
 )  # fmt: skip
 WITH_BOTH: tuple[Way, ...] = (
     *AMONG,
     ("not-renormalized", "top_p is applied to all tokens, before top_k, or not at all; "
-     "it acts on what top_k has left, whose probabilities sum to 1 again",
+     "it should act on what top_k has left, whose probabilities sum to 1 again",
      (drawn(penalizing, heated, cut_p, cut_k),)),
     ("top-k-ignored-with-p", "top_k is not applied where top_p is given too",
      (without(cut_k),)),
@@ -645,14 +644,13 @@ def words(settings: dict[str, Any]) -> str:
     return ", ".join(f"{n}={v:g}" for n, v in settings.items()) or "the defaults"
 
 
-def drawn_by(known: Ways, name: str) -> Callable[[Any], bool]:
+def drawn_by(known: Callable[[], Ways], name: str) -> Callable[[Any], bool]:
     """Whether this wrong way explains the draws, and all others do much worse."""
 
     def proves(got: dict[str, list[Ids]]) -> bool:
-        sizes = {each: len(CASES[each].profile) for each in got}
-        if any(sampling.dependent(got[each], n) for each, n in sizes.items()):
+        if any(map(sampling.dependent, got.values())):
             return False
-        return known.named(counted(got)) == name
+        return known().named(counted(got)) == name
 
     return proves
 
@@ -662,7 +660,7 @@ SAMPLER = refusals(
     ("nothing-chosen", "__call__ ends without a `return`: the token is lost.",
      r"^Sampler\(...\)\(...\) is None"),
     ("not-an-int", "A Sampler returns the id of one token, an int.",
-     r"^Sampler\(...\)\(...\) is a .*, not an int"),
+     r"^Sampler\(...\)\(...\) is a .*, want an int"),
     ("not-an-id", "A number that is no token's id is returned.",
      r"^Sampler\(...\)\(...\) is the id -?\d+; there are"),
     ("not-callable", "The class has no method `__call__`: sampler(logits, ids) calls "
@@ -672,7 +670,7 @@ ARRAYS = refusals(
     ("nothing-returned", "The function ends without a `return`: what it computed is "
      "lost.", r"^\w+\(...\) is None: is a `return` missing"),
     ("not-an-array", "The function returns something other than a NumPy array.",
-     r"^\w+\(...\) is a .*, not a NumPy array"),
+     r"^\w+\(...\) is a .*, want a NumPy array"),
 )  # fmt: skip
 
 # Greedy
@@ -899,7 +897,10 @@ def sorted_ids(ids: Any) -> Any:
     return np.sort(ids) if isinstance(ids, np.ndarray) else sorted(ids)
 
 
-def penalty_row(name: str, *asked: Asked, mistakes: tuple[Flaw, ...] = (), **more: Any):
+def penalty_row(
+    name: str, *asked: Asked, mistakes: tuple[Flaw, ...] = (), **more: Any
+) -> Check:
+    """A row about the answers of repetition_penalty to several questions."""
     oracle = partial(penalized, *asked)
     return Check(
         name, "penalized", tuple([*one] for one in asked), expect=oracle,
@@ -950,9 +951,9 @@ def draws_row(
     **more: Any,
 ) -> Check:
     """A row about what is drawn in some cases, in so many seconds if all is quick."""
-    known = ways(cases, table)
+    known = partial(ways, cases, table)
     return Check(
-        name, "draws", (seconds, *cases), accept=partial(drawn_right, known),
+        name, "draws", (seconds, *cases), accept=lambda got: drawn_right(known(), got),
         mistakes=(
             *more.pop("also", ()),
             Mistake("seed-each-call", "Each Sampler draws one token again and again: "

@@ -107,14 +107,13 @@ def _repeating(rounds: Rounds, p: Shares, lag: int) -> float:
         return float(np.log((1 / p[again] + 1) / 2).sum() - others * math.log(2))
 
 
-def dependent(rounds: Rounds, tokens: int) -> bool:
+def dependent(rounds: Rounds) -> bool:
     """Whether samplers repeat themselves or each other, more than tokens would that are
     as frequent as these: there are fewer draws than it seems."""
-    seen = np.bincount(np.concatenate(rounds), minlength=tokens)
-    p = (seen + 0.5) / (seen.sum() + tokens / 2)
-    surprise = {tuple(each): -float(np.log(p[[*each]]).sum()) for each in rounds}
-    twice = [each for each, times in Counter(map(tuple, rounds)).items() if times > 1]
-    return repeating(rounds, p) > 6 or any(surprise[each] > 25 for each in twice)
+    p = shared(np.bincount(np.concatenate(rounds)) * 1.0)
+    twice = [each for each, n in Counter(map(tuple, rounds)).items() if n > 1]
+    surprise = max((-np.log(p[[*each]]).sum() for each in twice), default=0.0)
+    return bool(repeating(rounds, p) > 6 or surprise > 25)
 
 
 # Which way of drawing it was
