@@ -828,8 +828,8 @@ DRAWS_BOTH = "a Sampler's top_p acts on what top_k has left, renormalized"
 GREEDILY = "a Sampler at temperature 0 takes the most probable token after the penalty"
 SEEDED = "a Sampler repeats its draws for the same seed, and only then"
 OVERFLOWS = (
-    "With 1000 added to or taken from all logits, exp is inf or 0: subtract the "
-    "largest logit first."
+    "The answer changes when 1000 is added to or taken from all logits, but not with "
+    "30. Is exp inf or 0 there? Subtract the largest logit first."
 )
 IDS = CASES["all"].ids
 ALL_WAYS = ("default", "hot", "both", "all")
