@@ -788,6 +788,24 @@ NUMPY = (
         "NumPy draws from one vector of probabilities, and `p` has more axes: index "
         "it down to one row.",
         raiser=r"numpy\..*"),
+    row("probabilities-nan", "rng.choice(3, p=np.array([2, np.nan, 5]) / 10)",
+        ("ValueError: Probabilities contain NaN",
+         "ValueError: probabilities contain NaN"),
+        "A probability is NaN, as after 0 / 0, inf / inf or inf - inf: look for a "
+        "division by 0 and for an infinite exp.",
+        "rng.choice(3, p=np.array([2, 3, 5]) / 10)",
+        raiser=r"numpy\..*"),
+    row("index-of-floats", "array[np.array([])]",
+        "IndexError: arrays used as indices must be of integer (or boolean) type",
+        "An array of indices holds integers, and this one does not: NumPy makes floats "
+        "of an empty list, unless a dtype is given, as in `{way}`.",
+        "array[np.array([], dtype=np.int64)]", raiser="learner:.*"),
+    row("rows-in-a-set", "set(array[0])",
+        "TypeError: unhashable type: 'numpy.ndarray'",
+        "The elements of `{expression}` are rows of an array, which a set cannot hold: "
+        "flatten the array first, as in `{way}`.",
+        "set(array.ravel().tolist())", {"expression": "set(array[0])"},
+        expression=r"set\(.*\)"),
     row("one-more-axis", "np.append(array, [1], axis=-1)",
         "ValueError: all the input arrays must have same number of dimensions, …",
         "NumPy joins arrays with the same number of axes: put the new element into as "

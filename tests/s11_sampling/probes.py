@@ -95,13 +95,18 @@ LOGITS: dict[str, Array] = {
 # The functions
 
 
+def kind(value: Any) -> str:
+    """ "list", "max Tensor"."""
+    module = type(value).__module__.split(".")[0]
+    return f"{module} {type(value).__name__}".removeprefix("builtins ")
+
+
 def vector(value: Any, what: str) -> Array:
     """A NumPy array, copied; float64 holds the same numbers as float32."""
     if value is None:
         raise Unusable(f"{what} is None: is a `return` missing?")
     if not isinstance(value, np.ndarray):
-        kind = f"{type(value).__module__.split('.')[0]} {type(value).__name__}"
-        raise Unusable(f"{what} is a {kind}, not a NumPy array")
+        raise Unusable(f"{what} is a {kind(value)}, want a NumPy array")
     return np.array(value, np.float32 if value.dtype == np.float64 else None)
 
 
@@ -121,6 +126,7 @@ FORMS: dict[str, Callable[[], Any]] = {
     "list": lambda: list(SEEN),
     "[1, T]": lambda: np.array([SEEN], np.int64),
     "[3, 4]": lambda: np.array(GRID, np.int64).reshape(3, 4),
+    "long": lambda: [*SEEN, *[SEEN[4]] * 300],
     "empty list": list,
     "empty [0]": lambda: np.zeros(0, np.int64),
     "empty [1, 0]": lambda: np.zeros((1, 0), np.int64),
@@ -193,7 +199,7 @@ CASES = {
     case.name: case
     for case in (
         Case("default", HALVES, {}),
-        Case("hot", WIDE, {"temperature": 2.1}, ranks=(0, 3, 40, 0)),
+        Case("hot", WIDE, {"temperature": 3.3}, ranks=(0, 3, 40, 0)),
         Case("cold", CLIFF, {"temperature": 0.36}),
         Case("sharp", SHARP, {"temperature": 0.5}),
         Case("top-k", HILL, {"temperature": 2.5, "top_k": 3}),
@@ -222,8 +228,7 @@ def sampler(learner: Learner, **settings: Any) -> Callable[[Array, Any], int]:
         if token is None:
             raise Unusable("Sampler(...)(...) is None: is a `return` missing?")
         if isinstance(token, bool) or not isinstance(token, int | np.integer):
-            kind = f"{type(token).__module__.split('.')[0]} {type(token).__name__}"
-            raise Unusable(f"Sampler(...)(...) is a {kind}, not an int")
+            raise Unusable(f"Sampler(...)(...) is a {kind(token)}, want an int")
         if not 0 <= token < len(logits):
             known = f"there are {len(logits)} tokens, 0 to {len(logits) - 1}"
             raise Unusable(f"Sampler(...)(...) is the id {token}; {known}")
@@ -301,12 +306,22 @@ def chosen_for(learner: Learner, *forms: str) -> Ids:
     return [choose(SEEN_FIRST.copy(), FORMS[form]()) for form in forms]
 
 
-def certain(learner: Learner, *shifts: float) -> list[Ids]:
+def least(learner: Learner, *settings: dict[str, Any]) -> list[Ids]:
+    """What hot Samplers draw that may take one token only."""
+    texts = [choice(number) for number in range(CHOICES)]
+    samplers = [sampler(learner, seed=3, temperature=5.0, **each) for each in settings]
+    return [[choose(z.copy(), ids) for z, ids in texts] for choose in samplers]
+
+
+def certain(learner: Learner, *shifts: Any) -> list[Ids]:
     """What is drawn where one token has all the probability, and all logits have the
-    same number added."""
+    same number added. Settings may come last."""
+    settings = {"top_p": 0.9}
+    if isinstance(shifts[-1], dict):
+        *shifts, settings = shifts  # type: ignore[assignment]
     found = []
     for shift in shifts:
-        choose = sampler(learner, seed=3, temperature=0.8, top_p=0.9)
+        choose = sampler(learner, seed=3, temperature=0.8, **settings)
         given = [sure(number) + np.float32(shift) for number in range(CHOICES)]
         found.append([choose(logits, list(SEEN)) for logits in given])
     return found
@@ -378,11 +393,13 @@ def _shared() -> tuple[bytes, Any]:
 
 def given_afterwards(learner: Learner, *names: str) -> dict[str, Any]:
     """What was given to Samplers, after calls with the ids as an array and a list."""
-    array, ids = np.array([CASES[names[-1]].ids], np.int64), [*CASES[names[-1]].ids]
-    found: dict[str, Any] = {"ids": array, "list": ids}
+    found: dict[str, Any] = {}
     for name in names:
-        choose = sampler(learner, seed=1, **CASES[name].settings)
+        case = CASES[name]
+        array, ids = np.array([case.ids], np.int64), [*case.ids]
+        choose = sampler(learner, seed=1, **case.settings)
         for text in (array, ids):
-            found[name] = CASES[name].logits.copy()
+            found[name] = case.logits.copy()
             choose(found[name], text)
+        found |= {"ids": array, "list": ids}
     return found

@@ -143,10 +143,12 @@ def count_rows(ids: Any) -> dict[int, int]:
 
 
 SHAPED: tuple[Flaw, ...] = (
+    ("last-tokens-only", "only the last tokens of a long text are penalized; all are",
+     dict(seen=lambda ids: Counter(np.ravel(ids)[-64:].tolist()))),
     ("first-row-only", "only the first row of ids is read",
-     dict(seen=lambda ids: only(*np.ravel(ids[0])))),
+     dict(seen=lambda ids: only(*np.atleast_2d(ids)[0]))),
     ("last-row-only", "only the last row of ids is read",
-     dict(seen=lambda ids: only(*np.ravel(ids[-1])))),
+     dict(seen=lambda ids: only(*np.atleast_2d(ids)[-1]))),
     ("penalty-for-each-row", "a token is penalized once for each row of ids in which "
      "it occurs; it counts once", dict(
          seen=count_rows, change=lambda x, p, n: lowered(x, p**n, n))),
@@ -243,18 +245,18 @@ SHOWING: tuple[Flaw, ...] = (
           lambda z, kept: np.argsort(z, kind="stable")[-kept.sum() :],
           lambda z, kept: np.flatnonzero(kept),
       )),
-    *(("mask-returned", "it is returned which tokens are kept; their logits are wanted",
+    *(("mask-returned", "True and False are returned, or 1 and 0; logits are wanted",
        dict(show=lambda z, kept: kept, dtype=dtype))
       for dtype in (bool, np.int64, np.float32)),
-    ("raised", "the others get the smallest logit that is kept; they should be left "
-     "out with -inf", dict(show=lambda z, kept: np.maximum(z, z[kept].min()))),
+    ("raised", "the other tokens get the smallest logit that is kept; -inf should "
+     "leave them out", dict(show=lambda z, kept: np.maximum(z, z[kept].min()))),
     ("nothing-left-out", "the logits are returned as they were: nothing is left out",
      dict(show=lambda z, kept: z)),
     ("inverted", "what should be kept is left out, and the other way round",
      dict(show=lambda z, kept: marked(z, ~kept))),
     (*NOT_UNDONE, dict(ranking=lambda z: np.arange(len(z)))),
-    ("order-not-inverted", "the order of sorting is used the wrong way round: its "
-     "places are the ranks, and its values the ids",
+    ("order-not-inverted", "what argsort gives is taken for the tokens' ranks; it is "
+     "their ids in the order of rank",
      dict(ranking=lambda z: np.argsort(-z, kind="stable"))),
     ("least-probable", "the least probable tokens are kept: the order is ascending",
      dict(ranking=lambda z: ranks(-z))),
@@ -291,15 +293,14 @@ def left_out(want: Array) -> tuple[Mistake, ...]:
 
 
 TIED: tuple[Flaw, ...] = (
-    ("ties-kept", "all tokens are kept whose logit equals the last one kept: that can "
-     "be more than enough; of equal ones the lower ids come first",
+    ("ties-kept", "all tokens are kept whose logit equals the last one kept; of equal "
+     "ones only as many are needed, the lower ids first",
      dict(show=lambda z, kept: marked(z, z >= z[kept].min()))),
-    ("ties-left-out", "all tokens are left out whose logit equals the last one to be "
-     "kept; of equal ones the lower ids are kept",
+    ("ties-left-out", "all tokens are left out whose logit equals the last one needed; "
+     "of equal ones the lower ids should be kept",
      dict(show=lambda z, kept: marked(z, z > z[kept].min()))),
-    ("ties-reversed", "of tokens with equal logits the higher ids are kept; it should "
-     "be the lower ones",
-     dict(ranking=lambda z: ranks(z[::-1])[::-1])),
+    ("ties-reversed", "the higher ids are kept among equal logits; it should be the "
+     "lower ones", dict(ranking=lambda z: ranks(z[::-1])[::-1])),
 )  # fmt: skip
 
 
@@ -325,40 +326,39 @@ def other_ties(function: str, setting: float) -> Mistake:
 
     return Mistake(
         "ties-anyhow",
-        "The right logits are kept, but of tokens with equal logits it should be the "
-        "lower ids: np.argsort needs kind='stable' for that, and np.argpartition takes "
-        "any of them.",
+        "The right logits are kept, but among equal ones it should be the lower ids. "
+        "np.argsort keeps their order with kind='stable'; np.argpartition does not.",
         proves=proves,
     )
 
 
 NUCLEUS: tuple[Flaw, ...] = (
-    ("nucleus-short", "one token too few is kept: the one that reaches p belongs to it",
-     dict(count=lambda w, p: reach(w, p) - 1)),
-    ("nucleus-long", "one token too many is kept: those before it reach p already",
+    ("nucleus-short", "one token too few is kept: the one that reaches p belongs to "
+     "the nucleus", dict(count=lambda w, p: reach(w, p) - 1)),
+    ("nucleus-long", "one token too many is kept: the others reach p already",
      dict(count=lambda w, p: reach(w, p) + 1)),
-    ("rest-kept", "as many tokens are kept as reach 1 - p; they should reach p",
+    ("rest-kept", "the tokens that are kept reach 1 - p; they should reach p",
      dict(count=lambda w, p: reach(w, 1 - p))),
-    ("part-of-the-largest", "a token is kept when its probability is p times the "
-     "largest one at least: that is min-p",
+    ("part-of-the-largest", "a token is kept if it has at least p times the largest "
+     "probability: that is min-p",
      dict(count=lambda w, p: int((w >= p * w[0]).sum()))),
-    ("part-of-the-tokens", "the part p of the tokens is kept, as if all were equally "
+    ("part-of-the-tokens", "a part p of the tokens is kept, as if all were equally "
      "probable", dict(count=lambda w, p: int(p * V))),
-    ("softmax-twice", "the softmax is applied to probabilities again, which makes them "
-     "nearly equal", dict(weights=lambda z: softmax(softmax(z)))),
+    ("softmax-twice", "softmax is applied to probabilities, which makes them nearly "
+     "equal", dict(weights=lambda z: softmax(softmax(z)))),
     ("not-probabilities", "logits or their exponentials are summed; it should be "
      "probabilities, which sum to 1", dict(weights=np.exp)),
     ("nothing-left", "no token is left at all, not even the most probable one",
      dict(count=lambda w, p: 0)),
-    ("summed-from-the-least", "the probabilities are summed from the smallest one on: "
-     "the least probable tokens are kept",
+    ("summed-from-the-least", "the probabilities are summed from the smallest up: the "
+     "least probable tokens are kept",
      dict(count=lambda w, p: reach(w[::-1], p), ranking=lambda z: ranks(-z))),
 )  # fmt: skip
 
 
-def by_id(z: Array, p: float, more: int = 0) -> Array:
+def by_id(z: Array, p: float) -> Array:
     """The first tokens that have p together, in the order of their ids."""
-    return marked(z, np.arange(len(z)) < reach(softmax(z.astype(np.float64)), p) + more)
+    return marked(z, np.arange(len(z)) < reach(softmax(z.astype(np.float64)), p))
 
 
 def found_first(w: Array, p: float) -> int:
@@ -368,21 +368,22 @@ def found_first(w: Array, p: float) -> int:
 
 ALL_OF_THEM: tuple[Flaw, ...] = (
     ("tail-lost", "the sum has reached 1 by rounding before the last tokens, which are "
-     "left out; with p = 1 or more all are kept", dict(everything=lambda p: False)),
-    *(("never-reached", "a sum of p is looked for and not found, because rounding "
-       "leaves it below; with p = 1 or more all tokens are kept",
+     "left out; if p is 1 or more, all should be kept",
+     dict(everything=lambda p: False)),
+    *(("never-reached", "no sum reaches p, and argmax is 0 then; if p is 1 or more, "
+       "all tokens should be kept",
        dict(everything=lambda p, rule=rule: rule(p), count=found_first))
       for rule in (lambda p: False, lambda p: p == 1)),
     ("one-left-out", "one token is left out, though all are wanted",
      dict(everything=lambda p: False, count=lambda w, p: V - 1)),
 )  # fmt: skip
 BEYOND: tuple[Flaw, ...] = (
-    ("k-beyond-v", "V - k is used as an index and counts from the end when k is more "
-     "than V; then all tokens are kept",
+    ("k-beyond-v", "V - k is used as an index, which counts from the end if k is more "
+     "than V; all tokens should be kept then",
      dict(kept=lambda r, k: r < (len(r) if k <= len(r) else k - len(r)))),
     ("one-left-out", "one token is left out, though all are wanted",
      dict(kept=lambda r, k: r < len(r) - 1)),
-    ("everything-left-out", "nothing is kept when k is more than V; then all are",
+    ("everything-left-out", "nothing is kept if k is more than V; all should be",
      dict(kept=lambda r, k: r < (k if k <= len(r) else 0))),
 )  # fmt: skip
 
@@ -453,9 +454,14 @@ def without(*steps: Step) -> Callable[[Case], Shares]:
     return drawn(*(step for step in RIGHT if step not in steps))
 
 
-def moved(change: Callable[[Shares], Shares], *steps: Step) -> Callable[[Case], Shares]:
-    """The right chances, or those after ``steps``, given to other tokens."""
-    return lambda c: change(drawn(*(steps or RIGHT))(c))
+def moved(change: Callable[[Shares], Shares]) -> Callable[[Case], Shares]:
+    """The right chances, given to other tokens."""
+    return lambda c: change(drawn(*RIGHT)(c))
+
+
+def moved_last(change: Callable[[Shares, Case], Shares]) -> Callable[[Case], Shares]:
+    """What is drawn from probabilities that are changed at the end."""
+    return lambda c: change(without(penalizing)(c), c)
 
 
 def to_places(p: Shares) -> Shares:
@@ -547,15 +553,15 @@ WITH_P: tuple[Way, ...] = (
     ("filter-before-temperature", "top_p comes before the temperature: the "
      "probabilities that it sums are not those that are drawn from",
      (drawn(cut_p, heated),)),
-    ("nucleus-short", "one token too few is kept: the one that reaches p belongs to it",
-     (drawn(heated, partial(cut_p, more=-1)),)),
-    ("nucleus-long", "one token too many is kept: those before it reach p already",
+    ("nucleus-short", "one token too few is kept: the one that reaches p belongs to "
+     "the nucleus", (drawn(heated, partial(cut_p, more=-1)),)),
+    ("nucleus-long", "one token too many is kept: the others reach p already",
      (drawn(heated, partial(cut_p, more=1)),)),
 )  # fmt: skip
 WITH_BOTH: tuple[Way, ...] = (
     *AMONG,
     ("not-renormalized", "top_p is applied to all tokens, before top_k, or not at all; "
-     "it acts on what top_k has left, whose probabilities sum to 1 again",
+     "it should act on what top_k has left, whose probabilities sum to 1 again",
      (drawn(penalizing, heated, cut_p, cut_k),)),
     ("top-k-ignored-with-p", "top_k is not applied where top_p is given too",
      (without(cut_k),)),
@@ -566,6 +572,11 @@ WITH_BOTH: tuple[Way, ...] = (
 WITH_ALL: tuple[Way, ...] = (
     *WITH_BOTH,
     ("penalty-ignored", "the penalty has no effect", (without(penalizing),)),
+    ("log-probabilities-penalized", "the penalty is applied to the logarithms of "
+     "probabilities, which are all negative; it is for logits",
+     (drawn(lambda z, c: np.log(chances(z)), *RIGHT),)),
+    ("probabilities-penalized", "the penalty is applied to probabilities; it is for "
+     "logits", (moved_last(lambda p, c: shared(penalizing(p, c))),)),
     ("penalty-after-filters", "the penalty comes after a filter; it comes first",
      (drawn(heated, cut_k, cut_p, penalizing),
       drawn(heated, cut_k, penalizing, cut_p))),
@@ -607,15 +618,15 @@ def drawn_right(known: Ways, got: dict[str, list[Ids]]) -> str | None:
     seen = counted(got)
     if min(each.sum() for each in seen.values()) < probes.FEWEST * probes.ROUND:
         return "the Sampler draws too few tokens to judge how"
+    if (name := known.suspect(seen)) is not None:
+        return unlike(name, seen[name], known.right[name])
     for name, p in known.right.items():
         if sampling.repeating(got[name], p) > known.risk + math.log(len(got)):
-            again = np.mean([np.diff(each) == 0 for each in got[name]])
             return (
-                f"with {words(CASES[name].settings)} the token before came again "
-                f"{again:.0%} of the times, want {(p**2).sum():.0%}"
+                f"with {words(CASES[name].settings)} tokens are as frequent as they "
+                "should be, but a Sampler repeats what it drew before"
             )
-    name = known.suspect(seen)
-    return None if name is None else unlike(name, seen[name], known.right[name])
+    return None
 
 
 def unlike(name: str, seen: Shares, p: Shares) -> str:
@@ -633,13 +644,13 @@ def words(settings: dict[str, Any]) -> str:
     return ", ".join(f"{n}={v:g}" for n, v in settings.items()) or "the defaults"
 
 
-def drawn_by(known: Ways, name: str) -> Callable[[Any], bool]:
+def drawn_by(known: Callable[[], Ways], name: str) -> Callable[[Any], bool]:
     """Whether this wrong way explains the draws, and all others do much worse."""
 
     def proves(got: dict[str, list[Ids]]) -> bool:
-        if any(map(sampling.repetitive, got.values())):
+        if any(map(sampling.dependent, got.values())):
             return False
-        return known.named(counted(got)) == name
+        return known().named(counted(got)) == name
 
     return proves
 
@@ -649,7 +660,7 @@ SAMPLER = refusals(
     ("nothing-chosen", "__call__ ends without a `return`: the token is lost.",
      r"^Sampler\(...\)\(...\) is None"),
     ("not-an-int", "A Sampler returns the id of one token, an int.",
-     r"^Sampler\(...\)\(...\) is a .*, not an int"),
+     r"^Sampler\(...\)\(...\) is a .*, want an int"),
     ("not-an-id", "A number that is no token's id is returned.",
      r"^Sampler\(...\)\(...\) is the id -?\d+; there are"),
     ("not-callable", "The class has no method `__call__`: sampler(logits, ids) calls "
@@ -659,7 +670,7 @@ ARRAYS = refusals(
     ("nothing-returned", "The function ends without a `return`: what it computed is "
      "lost.", r"^\w+\(...\) is None: is a `return` missing"),
     ("not-an-array", "The function returns something other than a NumPy array.",
-     r"^\w+\(...\) is a .*, not a NumPy array"),
+     r"^\w+\(...\) is a .*, want a NumPy array"),
 )  # fmt: skip
 
 # Greedy
@@ -817,17 +828,21 @@ DRAWS_BOTH = "a Sampler's top_p acts on what top_k has left, renormalized"
 GREEDILY = "a Sampler at temperature 0 takes the most probable token after the penalty"
 SEEDED = "a Sampler repeats its draws for the same seed, and only then"
 OVERFLOWS = (
-    "With 1000 added to or taken from all logits, exp is inf or 0: subtract the "
-    "largest logit first."
+    "The answer changes when 1000 is added to or taken from all logits, but not with "
+    "30. Is exp inf or 0 there? Subtract the largest logit first."
 )
 IDS = CASES["all"].ids
+ALL_WAYS = ("default", "hot", "both", "all")
 GIVEN: dict[str, Any] = {
-    **{name: CASES[name].logits for name in ("hot", "both", "all")},
+    **{name: CASES[name].logits for name in ALL_WAYS},
     "ids": np.array([IDS]),
     "list": IDS,
 }
 OTHER_PENALTIES = ((0.6, "list"), (1.0, "list"))
-SHAPES, EMPTY = ("[1, T]", "[3, 4]"), ("empty list", "empty [0]", "empty [1, 0]")
+SHAPES, EMPTY = (
+    ("[1, T]", "[3, 4]", "long"),
+    ("empty list", "empty [0]", "empty [1, 0]"),
+)
 TIED_P = 0.7
 """Of the third of five values about half the tokens are kept, as with k = 81."""
 TIED_K = 81
@@ -882,7 +897,10 @@ def sorted_ids(ids: Any) -> Any:
     return np.sort(ids) if isinstance(ids, np.ndarray) else sorted(ids)
 
 
-def penalty_row(name: str, *asked: Asked, mistakes: tuple[Flaw, ...] = (), **more: Any):
+def penalty_row(
+    name: str, *asked: Asked, mistakes: tuple[Flaw, ...] = (), **more: Any
+) -> Check:
+    """A row about the answers of repetition_penalty to several questions."""
     oracle = partial(penalized, *asked)
     return Check(
         name, "penalized", tuple([*one] for one in asked), expect=oracle,
@@ -933,9 +951,9 @@ def draws_row(
     **more: Any,
 ) -> Check:
     """A row about what is drawn in some cases, in so many seconds if all is quick."""
-    known = ways(cases, table)
+    known = partial(ways, cases, table)
     return Check(
-        name, "draws", (seconds, *cases), accept=partial(drawn_right, known),
+        name, "draws", (seconds, *cases), accept=lambda got: drawn_right(known(), got),
         mistakes=(
             *more.pop("also", ()),
             Mistake("seed-each-call", "Each Sampler draws one token again and again: "
@@ -957,7 +975,7 @@ TABLE = Table(
             PENALIZES, (PENALTY, "list"), mistakes=(*CHANGING, *CHOOSING, *RETURNING),
             also=(*ARRAYS, *MISSING), needs=(),
         ),
-        penalty_row("repetition_penalty reads ids of any shape: [1, T] or [3, 4]",
+        penalty_row("repetition_penalty reads all ids: [1, T], [3, 4], a list of 309",
                     *((PENALTY, form) for form in SHAPES), mistakes=SHAPED),
         penalty_row("repetition_penalty changes nothing while ids are empty",
                     *((PENALTY, form) for form in EMPTY),
@@ -1045,11 +1063,17 @@ TABLE = Table(
         draws_row(DRAWS_P, ("top-p", "sharp p"), WITH_P, needs=(KEEPS_P, DRAWS)),
         draws_row(DRAWS_BOTH, ("both",), WITH_BOTH, needs=(DRAWS_K, DRAWS_P)),
         draws_row("a Sampler applies penalty, temperature, top-k, top-p, in this order",
-                  ("all",), WITH_ALL, needs=(PENALIZES, DRAWS_BOTH)),
+                  ("all",), WITH_ALL, seconds=0.08, needs=(PENALIZES, DRAWS_BOTH)),
+        Check("a Sampler takes the most probable token for k = 1, or a tiny p", "least",
+              ({"top_k": 1}, {"top_p": 1e-9}), expect=lambda: [greedy(1.0)] * 2,
+              mistakes=SAMPLER, needs=(DRAWS_K, DRAWS_P), where="Sampler.__call__"),
+        Check("a Sampler takes a k of more than V, and a p of more than 1", "certain",
+              (0.0, 0.0, {"top_k": 500, "top_p": 1.5}),
+              expect=lambda: [certain()] * 2, mistakes=SAMPLER,
+              needs=(DRAWS_K, DRAWS_P), where="Sampler.__call__"),
         Check("a Sampler ignores a constant added to all logits: 1000 or -1000",
               "certain", SHIFTS, expect=lambda: [certain()] * len(SHIFTS),
-              needs=(DRAWS_P,),
-              where="Sampler.__call__", mistakes=(
+              needs=(DRAWS_P,), where="Sampler.__call__", mistakes=(
                   Mistake("exp-overflows", OVERFLOWS, probe="certain", given=NEAR,
                           gives=lambda: [certain()] * len(NEAR)),
                   *SAMPLER,
@@ -1078,12 +1102,13 @@ TABLE = Table(
                           proves=uses_global),
               )),
         Check("a Sampler leaves its input unchanged", "given_afterwards",
-              ("hot", "both", "all"), expect=lambda: GIVEN, tolerance=ROUNDING,
+              ALL_WAYS, expect=lambda: GIVEN, tolerance=ROUNDING,
               mistakes=in_place(
                   *((name, after_steps(name, steps))
                     for name, steps in (
                         ("hot", (heated,)), ("hot", (heated, shifting)),
                         ("hot", (shifting,)), ("hot", (shifting, heated)),
+                        ("default", (shifting,)),
                         *(("all", RIGHT[:n]) for n in (1, 2, 3, 4)),
                         ("all", (heated,)),
                     )),

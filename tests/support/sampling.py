@@ -6,9 +6,9 @@ however it was decided when to stop. The parent process alone imports this.
 """
 
 import math
-from collections.abc import Callable, Hashable, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -87,15 +87,33 @@ NOISES: tuple[Callable[[Shares], Shares], ...] = (
 """What is taken for Gumbel's noise."""
 
 
-def repeating(rounds: Sequence[Sequence[int]], p: Shares) -> float:
-    """The logarithm of how much better it explains the draws of several samplers that
-    one draw in two is the one before it again."""
-    pairs = np.array([pair for each in rounds for pair in pairwise(each)]).reshape(
-        -1, 2
-    )
+Rounds = Sequence[Sequence[int]]
+"""What several samplers have drawn."""
+
+
+def repeating(rounds: Rounds, p: Shares) -> float:
+    """The logarithm of how much better it explains the draws that a sampler repeats
+    what it drew n draws before, one time in two, for some n."""
+    longest = max(map(len, rounds))
+    ratios = [_repeating(rounds, p, lag) for lag in range(1, longest)]
+    return float(np.logaddexp.reduce(ratios)) - math.log(len(ratios))
+
+
+def _repeating(rounds: Rounds, p: Shares, lag: int) -> float:
+    pairs = [pair for each in rounds for pair in zip(each, each[lag:], strict=False)]
+    again = [new for old, new in pairs if old == new]
+    others = len(pairs) - len(again)
     with np.errstate(all="ignore"):
-        again = np.where(pairs[:, 0] == pairs[:, 1], 1 / p[pairs[:, 1]], 0.0)
-    return float(np.log((again + 1) / 2).sum())
+        return float(np.log((1 / p[again] + 1) / 2).sum() - others * math.log(2))
+
+
+def dependent(rounds: Rounds) -> bool:
+    """Whether samplers repeat themselves or each other, more than tokens would that are
+    as frequent as these: there are fewer draws than it seems."""
+    p = shared(np.bincount(np.concatenate(rounds)) * 1.0)
+    twice = [each for each, n in Counter(map(tuple, rounds)).items() if n > 1]
+    surprise = max((-np.log(p[[*each]]).sum() for each in twice), default=0.0)
+    return bool(repeating(rounds, p) > 6 or surprise > 25)
 
 
 # Which way of drawing it was
@@ -130,10 +148,12 @@ class Ways:
         }
 
     def grouped(self, model: str, shares: Shares) -> Shares:
-        """The frequent tokens one by one, the rare in halves, and the impossible."""
+        """A few tokens one by one; of many the frequent ones, and the rare in halves;
+        and what never comes."""
         p = self.right[model]
         order, possible = np.argsort(-p, kind="stable"), int((p > NEVER).sum())
-        steps = (0, 1, 2, 4, possible // 2, possible)
+        many = (0, 1, 2, 4, possible // 2, possible)
+        steps = range(possible + 1) if possible <= 6 else many
         first = [at for at in sorted(set(steps)) if at < len(p)]
         return np.array(np.add.reduceat(shares[order], first))
 
@@ -170,10 +190,3 @@ def forgiving(p: Shares) -> Shares:
     """Rounded random numbers are forgiven: once in 100,000 draws a token may come that
     has no probability."""
     return p if p.all() else np.where(p > 0, p * (1 - 1e-5), 1e-5 / (p == 0).sum())
-
-
-def repetitive(rounds: Sequence[Sequence[Hashable]]) -> bool:
-    """Whether each round repeats a token of its own, or all are alike: those are fewer
-    draws than there are tokens."""
-    alike = len(set(map(tuple, rounds))) == 1
-    return all(len(set(each)) == 1 for each in rounds) != alike
