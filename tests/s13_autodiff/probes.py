@@ -447,6 +447,13 @@ def errors_beside_x(learner: Learner, name: str) -> dict[str, str]:
     }
 
 
+def lacks_a_rule(learner: Learner, name: str) -> bool:
+    """Whether an exception names an operation that is not in ``RULES``."""
+    kind, message = raised(learner, CASES[name])
+    named = OPERATION.findall(message)
+    return kind == "NotImplementedError" and any(n not in learner.RULES for n in named)
+
+
 def of_several_elements(learner: Learner) -> str:
     """What is raised for a loss [2, 5, 3]."""
 
@@ -491,7 +498,7 @@ def raised(learner: Learner, case: Case) -> tuple[str, str]:
         kind, _, message = str(error).partition(": ")
         return kind, message
     except Exception as error:
-        known = (ValueError, KeyError, NotImplementedError)
-        kinds = [kind for kind in known if isinstance(error, kind)]
-        return (kinds or [type(error)])[0].__name__, str(error)
+        known = (ValueError, KeyError, NotImplementedError, type(error))
+        first = next(each for each in known if isinstance(error, each))
+        return first.__name__, str(error)
     return NOTHING, ""
