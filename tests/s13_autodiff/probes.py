@@ -44,12 +44,15 @@ class Case:
 
 
 def differentiated(learner: Learner, case: Case) -> Weights:
-    """The gradients by name, computed by a graph of their own."""
+    """The gradients by name, computed by a graph of their own. The graph lives on: a
+    file may still hold values of it."""
     from max.driver import CPU
     from max.engine import InferenceSession
     from max.graph import Graph, ops
 
-    with Graph("gradients", input_types=_types(case)) as graph:
+    graph = Graph("gradients", input_types=_types(case))
+    learner.kept.setdefault("graphs", []).append(graph)
+    with graph:
         inputs = (each.tensor for each in graph.inputs)
         values = dict(zip(case.arrays, inputs, strict=True))
         values |= case.trace(ops, values)
