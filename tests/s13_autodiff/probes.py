@@ -489,6 +489,13 @@ def without_a_rule(learner: Learner) -> dict[str, Any]:
     return {"raised": kind, "named": STRANGE[name] in message}
 
 
+def enters(learner: Learner) -> dict[str, bool]:
+    """Whether ``rule`` puts a rule into ``RULES``, under each of its names."""
+    names, rules = ("course.one", "course.two"), learner.RULES
+    learner.rule(*names)(lambda *_: ())
+    return {name: rules.pop(name, None) is not None for name in names}
+
+
 NOTHING = "no exception"
 
 

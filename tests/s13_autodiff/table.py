@@ -671,6 +671,8 @@ UNUSABLE = refusals(
      "belongs there.", r"^gradients\(\.\.\.\)\[\d+\] is a (int|float)"),
 )  # fmt: skip
 
+[NAMES] = name_missing("gradients", "RULES", "rule")
+ONE, TWO = "course.one", "course.two"
 CHAINS = "follows a chain of operations from the loss back"
 ADDS = "adds up the gradients of a value that is used several times"
 OWN = "is 1 for the loss itself, in its shape"
@@ -708,7 +710,7 @@ def squares(oracle: Callable[..., Weights], case: str, *table: Flaw) -> tuple[An
 TABLE = Table(
     checks=(
         of("chain", CHAINS, partial(walk, "chain"),
-           *name_missing("gradients", "RULES"),
+           NAMES,
            *flaws(partial(walk, "chain"), *CHAINING),
            Mistake("nothing-arrives", "No gradient reaches the input: all of it is 0. "
                    "Does the walk go from the loss back?",
@@ -792,6 +794,7 @@ TABLE = Table(
             "without_a_rule",
             expect=lambda: {"raised": "NotImplementedError", "named": True},
             mistakes=(
+                NAMES,
                 Mistake("unknown-passed-over", "An operation without a rule is passed "
                         "over, and nothing is said.",
                         gives=lambda: {"raised": probes.NOTHING, "named": False}),
@@ -802,6 +805,17 @@ TABLE = Table(
                 Mistake("unknown-key-error", "An operation without a rule ends in a "
                         "KeyError; it has to be a NotImplementedError that names it.",
                         gives=lambda: {"raised": "KeyError", "named": True}),
+            )),
+        row("rule enters a rule into RULES, under each of its names", "enters",
+            expect=lambda: {ONE: True, TWO: True}, where="rule",
+            mistakes=(
+                NAMES,
+                Mistake("rule-under-one-name", "rule takes several names and enters "
+                        "the rule under one of them only.",
+                        proves=lambda got: sorted(got.values()) == [False, True]),
+                Mistake("rule-not-entered", "rule returns a decorator that does not "
+                        "put the function into RULES.",
+                        gives=lambda: {ONE: False, TWO: False}),
             )),
     ),
     compiled=of("small", "compiled and run by MAX: the same gradients",
