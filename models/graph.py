@@ -8,14 +8,12 @@ here, so that the puzzle needs no internals of MAX.
 from collections.abc import Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from max import _core, mlir
 from max._core.dialects import kgen, rmo
 from max.graph import Dim, Graph, Shape, StaticDim, TensorValue, Value
-
-T = TypeVar("T")
 
 
 def path(wrt: Sequence[TensorValue]) -> list["Operation"]:
@@ -103,22 +101,22 @@ class Operation:
         return f"{self.name} of {' and '.join(told)}" if told else self.name
 
 
-class ValueDict(MutableMapping[TensorValue, T]):
+class ValueDict(MutableMapping[TensorValue, Any]):
     """A dictionary whose keys are values of a graph.
 
     A plain one cannot have them: `==` of two of them is an operation of the graph.
     """
 
     def __init__(self) -> None:
-        self._items: dict[mlir.Value, tuple[TensorValue, T]] = {}
+        self._items: dict[mlir.Value, tuple[TensorValue, Any]] = {}
 
-    def __getitem__(self, key: TensorValue) -> T:
+    def __getitem__(self, key: TensorValue) -> Any:
         found = self._items.get(_to_mlir(key))
         if found is None:
             raise KeyError(f"nothing is stored for this value: {_told(key)}")
         return found[1]
 
-    def __setitem__(self, key: TensorValue, item: T) -> None:
+    def __setitem__(self, key: TensorValue, item: Any) -> None:
         self._items[_to_mlir(key)] = key, item
 
     def __delitem__(self, key: TensorValue) -> None:

@@ -78,9 +78,8 @@ def gradients(loss: TensorValue, wrt: Sequence[TensorValue]) -> list[TensorValue
     # from each reading. For y = x + x * x at x = 3 they are 1, 3 and 3, and d y / d x
     # is 7.
     #
-    # Return a list with a gradient for each x in `wrt`, and with zeros of its shape and
-    # dtype where the walk has not come by. `fill(number, like)` makes a value of the
-    # shape and dtype of another one.
+    # Return a list with the gradient of each x in `wrt`: zeros if the walk has not
+    # reached x. `fill(number, like)` makes a value of the shape and dtype of another.
     raise NotImplementedError("walk back")
     # end
 

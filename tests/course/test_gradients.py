@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.util
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -336,6 +337,17 @@ def test_a_condition_is_no_zero(autodiff: Any) -> None:
         )
         with pytest.raises(NotImplementedError, match=r"mo\.if"):
             autodiff.gradients(ops.sum(either[0], 0), [x])
+
+
+@pytest.mark.parametrize("shape", [[2], [1, 3], [0], ["batch"]])
+def test_a_loss_of_several_elements(shape: list[Any], autodiff: Any) -> None:
+    """It is refused with its shape, and so is one that could have several."""
+    kind = TensorType(DType.float32, shape, HOST)
+    with Graph("loss", input_types=[kind]) as graph:
+        [x] = (each.tensor for each in graph.inputs)
+        said = f"the loss has the shape [{', '.join(map(str, shape))}], must have one"
+        with pytest.raises(ValueError, match=re.escape(said)):
+            autodiff.gradients(x * 2, [x])
 
 
 def test_a_missing_rule_is_named(autodiff: Any) -> None:
