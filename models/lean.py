@@ -12,7 +12,7 @@ from typing import Any
 
 from max import driver
 from max.driver import CPU, Device
-from max.experimental.tensor import GRAPH, Tensor
+from max.experimental import tensor
 
 
 def lean(compiled: Callable[..., Any], device: Device | None = None) -> "Lean":
@@ -55,7 +55,7 @@ class Lean:
         return results[0] if self.single else results
 
 
-class Result(Tensor):
+class Result(tensor.Tensor):
     """A tensor that enters the eager graph when an operation needs it, and not before.
 
     NumPy reads it without that, and then nothing but its user holds it.
@@ -68,5 +68,5 @@ class Result(Tensor):
     def __getattr__(self, name: str) -> Any:
         """Called for what is missing: at first that is the place in the graph."""
         if name == "_value":
-            GRAPH.add_source(self)
+            tensor.GRAPH.add_source(self)
         return self.__getattribute__(name)

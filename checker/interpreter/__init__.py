@@ -20,7 +20,15 @@ from checker.interpreter.patches import (
     install,
     interpreting,
     listen,
+    start_anew,
     uninstall,
 )
 
-__all__ = ["Interpreted", "install", "interpreting", "listen", "uninstall"]
+__all__ = [
+    "Interpreted",
+    "install",
+    "interpreting",
+    "listen",
+    "start_anew",
+    "uninstall",
+]

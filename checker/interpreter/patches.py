@@ -182,6 +182,24 @@ def _held(self: eager.ComputeGraph, argument: _core.Value) -> bool:
     return bool(self.sources[argument]._value._mlir_value == argument)
 
 
+# --- what is left behind --------------------------------------------------------------
+
+_known: list[Graph] = []
+
+
+def _init_graph(self: Graph, *args: Any, **more: Any) -> None:
+    """Keeps each graph: a value that outlives its graph ends the process when used."""
+    _known.append(self)
+    _ORIGINALS[Graph, "__init__"](self, *args, **more)
+
+
+def start_anew() -> None:
+    """From here on, eager tensors have a new graph: what somebody has mixed into the
+    old one, such as a value of another graph, would spoil every later tensor."""
+    eager.GRAPH.sources.clear()
+    eager.GRAPH = eager.ComputeGraph()
+
+
 # --- compiled graphs ------------------------------------------------------------------
 
 
@@ -306,6 +324,7 @@ _PATCHES: dict[tuple[type, str], Callable[..., Any]] = {
     (eager.ComputeGraph, "add_source"): _add_source,
     (eager.ComputeGraph, "evaluate"): _evaluate,
     (engine.InferenceSession, "load"): _load,
+    (Graph, "__init__"): _init_graph,
 }
 _ORIGINALS = {place: getattr(*place) for place in _PATCHES}
 

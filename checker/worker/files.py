@@ -8,7 +8,7 @@ import linecache
 import os
 import sys
 from collections.abc import Iterator
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 
@@ -29,8 +29,11 @@ class Files(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return spec
 
     def exec_module(self, module: ModuleType) -> None:
-        file = self.files[module.__name__]
-        exec(compile(file["source"], file["path"], "exec"), module.__dict__)
+        exec(self.get_code(module.__name__), module.__dict__)
+
+    def get_code(self, name: str) -> CodeType:
+        file = self.files[name]
+        return compile(file["source"], file["path"], "exec")
 
     @contextlib.contextmanager
     def importable(self) -> Iterator[None]:

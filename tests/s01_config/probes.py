@@ -7,6 +7,9 @@ from typing import Any
 from checker.worker.probe import Learner, Unusable, attribute
 from tests.support.data import SIZES
 
+LARGE = {name: 10_000 * size for name, size in SIZES.items()}
+"""Beyond GPT-2's own."""
+
 
 def imports_dataclass(config: Learner) -> bool:
     """The decorator, its module or make_dataclass is among the file's names."""
@@ -16,7 +19,9 @@ def imports_dataclass(config: Learner) -> bool:
 
 def is_dataclass(config: Learner) -> bool:
     made = config.GPT2Config
-    return isinstance(made, type) and dataclasses.is_dataclass(made)
+    if not isinstance(made, type):
+        raise Unusable(f"GPT2Config is a {type(made).__name__}, not a class")
+    return dataclasses.is_dataclass(made)
 
 
 def what_it_is(config: Learner) -> str:
@@ -61,9 +66,14 @@ def _has_annotation_and_default(made: Any, name: str) -> None:
 def _keeps(made: Any, name: str) -> None:
     asked = inspect.signature(made).parameters
     anything = any(each.kind is each.VAR_KEYWORD for each in asked.values())
-    given = {each: SIZES[each] for each in SIZES if anything or each in asked}
-    if name not in given:
+    if not anything and name not in asked:
         raise Unusable(f"GPT2Config(…) does not take `{name}` as an argument")
-    kept = getattr(made(**given), name)
-    if kept != SIZES[name]:
-        raise Unusable(f"GPT2Config({name}={SIZES[name]}) has {name} = {kept!r}")
+    given = [
+        {each: sizes[each] for each in sizes if anything or each in asked}
+        for sizes in (SIZES, LARGE)
+    ]
+    two = [made(**sizes) for sizes in given]
+    for sizes, one in zip(given, two, strict=True):
+        kept = getattr(one, name)
+        if kept != sizes[name]:
+            raise Unusable(f"GPT2Config({name}={sizes[name]}) has {name} = {kept!r}")

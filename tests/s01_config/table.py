@@ -107,7 +107,7 @@ UNUSABLE = refusals(
      r"^GPT2Config has no `"),
     ("no-arguments", "Only fields are arguments: names with a type annotation that is "
      "no ClassVar, without `init=False`.", r"^GPT2Config\(…\) does not take"),
-    ("arguments-overwritten", "What is passed to GPT2Config(…) is overwritten.",
+    ("arguments-overwritten", "What is passed to GPT2Config(…) is not kept.",
      r"^GPT2Config\(\w+=.*\) has \w+ = "),
 )  # fmt: skip
 NAMED_TUPLE, ELSEWHERE, NOT_DECORATED = (

@@ -31,8 +31,12 @@ def shapes(causal: Learner) -> list[list[int]]:
     return [list(mask(causal, rows, 0).shape) for rows in (3, 5)]
 
 
-def added(causal: Learner, rows: int, cached: int) -> Array:
-    """The mask added to scores of 0 in a graph, where the length has no number yet."""
+def added(causal: Learner, rows: int, cached: int, named: bool = False) -> Array:
+    """The mask added to scores of 0 in a graph, where the length has no number yet. It
+    is ``x.shape[1]``, or given by its name alone.
+
+    Traced twice: what the first graph has made is of no use in the second.
+    """
     from max.experimental import functional as F
 
     def scores(x: Any) -> Any:
@@ -41,21 +45,34 @@ def added(causal: Learner, rows: int, cached: int) -> Array:
             none = F.constant(0.0, dtype=x.dtype, device=x.device)
             before = F.broadcast_to(none, [x.shape[0], cached, WIDTH])
             keys = F.concat([before, x], axis=1)
-        hidden = causal.causal_mask(x.shape[1], cached, dtype=x.dtype, device=x.device)
+        length = "length" if named else x.shape[1]
+        hidden = causal.causal_mask(length, cached, dtype=x.dtype, device=x.device)
         return x @ F.transpose(keys, 1, 2) + hidden
 
     zeros = np.zeros((BATCH, rows, WIDTH), np.float32)
-    return traced(scores, None, ("batch", "seqlen", WIDTH), zeros)
+    traced(scores, None, ("batch", "length", WIDTH), zeros[:, 1:])
+    return traced(scores, None, ("batch", "length", WIDTH), zeros)
 
 
 def is_functional(causal: Learner) -> bool:
     """Whether @F.functional made it: one of its wrappers is F.functional's own."""
     from max.experimental import functional as F
 
-    wrapper = F.functional(lambda: None).__code__
-    function = causal.causal_mask
-    while function is not None:
+    wrapper, seen = F.functional(lambda: None).__code__, []
+    inside = [causal.causal_mask]
+    while inside:
+        function = inside.pop()
         if getattr(function, "__code__", None) is wrapper:
             return True
-        function = getattr(function, "__wrapped__", None)
+        seen.append(function)
+        cells = getattr(function, "__closure__", None) or ()
+        found = [getattr(function, "__wrapped__", None), *map(_content, cells)]
+        inside += [each for each in found if callable(each) and each not in seen]
     return False
+
+
+def _content(cell: Any) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # empty
+        return None

@@ -104,8 +104,9 @@ VALUES = (
     ("plus-inf", "Hidden entries are +inf: the sign is lost.", dict(hidden=INF)),
     ("one-where-visible", "Visible entries are 1; they have to be 0.",
      dict(visible=1.0)),
-    ("zero-times-infinity", "0 times -inf is NaN: choose one of the two, do not "
-     "multiply.", dict(visible=np.nan)),
+    ("zero-times-infinity", "Visible entries are NaN, as 0 times -inf or -inf minus "
+     "-inf is: choose between the two numbers, do not compute with them.",
+     dict(visible=np.nan)),
     ("zero-times-infinity-hidden", "Hidden entries are NaN, as 0 times -inf or -inf "
      "minus -inf is.", dict(hidden=np.nan)),
     ("boolean", "This mask is True and False; attention adds 0 and -inf.",
@@ -153,8 +154,8 @@ def mistakes(rows: int, cached: int, dtype: str) -> tuple[Mistake, ...]:
     )
     return (
         *(each for each in wrong if not np.isnan(each.gives()).all()),
-        Mistake("finite", "Hidden entries are a negative number, not -inf: some of the "
-                "future comes through.", proves=finite(rows, cached)),
+        Mistake("finite", "Hidden entries are a finite negative number; they have to "
+                "be -inf.", proves=finite(rows, cached)),
         Mistake("size-hard-coded", "The mask has the same shape whatever "
                 "sequence_length is.", probe="shapes",
                 proves=lambda got: isinstance(got[0], list) and got[0] == got[1]),
@@ -180,11 +181,11 @@ def row(
     )
 
 
-def in_a_graph(name: str, rows: int, cached: int) -> Check:
+def in_a_graph(name: str, rows: int, cached: int, *named: bool) -> Check:
     return Check(
         name,
         "added",
-        given=(rows, cached),
+        given=(rows, cached, *named),
         expect=lambda: np.stack([mask(rows, cached)] * BATCH),
         needs=(PLAIN,),
         where="causal_mask",
@@ -196,12 +197,15 @@ TABLE = Table(
         row(PLAIN, 5, 0),
         row("puts 3 cached positions first, open to every token", 4, 3),
         row("works for one token", 1, 0),
-        row("works for one token after 6 cached ones", 1, 6),
+        row("works for one token after 600 cached ones", 1, 600),
         row("works for 300 tokens after 30 cached ones", 300, 30),
         row("makes the mask in the dtype that is asked for", 3, 2, dtype="float64"),
+        row("works in float16, for more tokens than it can count", 3, 2500,
+            dtype="float16"),
         row("takes the length from a tensor's shape", 6, 2, probe="of_a_shape"),
         in_a_graph("can be traced with any number of tokens", 5, 0),
         in_a_graph("can be traced with any number of tokens after 3 cached ones", 4, 3),
+        in_a_graph("takes the length as a name in a graph", 4, 3, True),
         Check(
             "is decorated with @F.functional",
             "is_functional",

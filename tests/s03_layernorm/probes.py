@@ -32,8 +32,15 @@ def uneven(sizes: Sizes) -> Array:
     return x * scales + np.float32(0.7)
 
 
+def extreme(sizes: Sizes) -> Array:
+    """Values of several hundred, and a token whose features are all equal."""
+    x = 300 * uneven(sizes)
+    x[0, 0] = 0.7
+    return x
+
+
 def build(layernorm: Learner, sizes: Sizes) -> Any:
-    return layernorm.LayerNorm(sizes["n_embd"], eps=EPS)
+    return layernorm.LayerNorm(sizes["n_embd"], eps=sizes["layer_norm_epsilon"])
 
 
 def values(value: Any, name: str) -> Array:
@@ -47,10 +54,11 @@ layer = Layer(
     build,
     weights,
     x=uneven,
-    sizes={"batch": 2, "tokens": 5, "n_embd": C},
-    others={"batch": 3, "tokens": 7, "n_embd": 20},
+    sizes={"batch": 2, "tokens": 5, "n_embd": C, "layer_norm_epsilon": EPS},
+    others={"batch": 3, "tokens": 37, "n_embd": 1000, "layer_norm_epsilon": 0.5},
     symbolic=(C,),
     look=values,
+    extreme=extreme,
 )
 FAINT = noise("faint", 2, 5, C) / 1000
 

@@ -220,7 +220,7 @@ STARTING_ALSO = (
     Mistake("wrong-shape", "weight and bias have the shape [dim]: one number for each "
             "feature.", proves=lambda got: filled(got) and
             {got["weight"].shape, got["bias"].shape} != {(C,)}),
-    Mistake("not-float32", "The parameters are not float32 like the rest of the model.",
+    Mistake("not-float32", "A parameter is not float32 like the rest of the model.",
             proves=lambda got: filled(got) and
             {got["weight"].dtype, got["bias"].dtype} != {np.dtype(np.float32)},
             refused=r"(weight|bias) is bfloat16"),
@@ -236,16 +236,20 @@ STARTING_ALSO = (
     ),
 )  # fmt: skip
 DEFAULTS = (
-    *((f"default-eps-{eps:.0e}", f"the default of eps is {eps:g}; GPT-2's is 1e-5",
-       dict(eps=eps)) for eps in (1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-6, 1e-7, 1e-8)),
-    ("default-eps-tiny", "the default of eps is 0, or as good as 0 (1e-12); GPT-2's is "
-     "1e-5", dict(eps=0.0)),
-    ("default-eps-large", "the default of eps is 100 or more; GPT-2's is 1e-5",
+    *((f"default-eps-{eps:.0e}", f"{eps:g} is added when no eps is given; GPT-2 adds "
+       "1e-5", dict(eps=eps))
+      for eps in (1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-6, 1e-7, 1e-8)),
+    ("default-eps-tiny", "nothing is added when no eps is given, or as good as nothing "
+     "(1e-12); GPT-2 adds 1e-5", dict(eps=0.0)),
+    ("default-eps-large", "100 or more is added when no eps is given; GPT-2 adds "
+     "1e-5",
      dict(eps=1e5)),
 )  # fmt: skip
 NORM = Rows(
     layer,
-    lambda x, w, sizes: layer_norm(x, w["weight"], w["bias"], EPS),
+    lambda x, w, sizes: layer_norm(
+        x, w["weight"], w["bias"], sizes["layer_norm_epsilon"]
+    ),
     "starts with a weight of ones and a bias of zeros, one for each feature",
     "normalizes the features of each token, scales by weight and adds bias",
 )
@@ -260,9 +264,9 @@ TABLE = Table(
             Mistake("wrong-dtype", "The values are right, but they are not float32.",
                     proves=lambda got: got.dtype != np.float32 and
                     same(got.astype(np.float32), answer(), NORM.tolerance)),
-            two_at_once("Two things are off: how mean and variance are used, and how "
-                        "weight and bias are applied.", answer, NORM.tolerance,
-                        FINISHING, NORMALIZING),
+            two_at_once("Two mistakes together give this: one in how mean and variance "
+                        "are used, one in how weight and bias are applied.", answer,
+                        NORM.tolerance, FINISHING, NORMALIZING),
         ),
         Check(
             "adds 0.00001 to the variance when no eps is given",
@@ -272,11 +276,16 @@ TABLE = Table(
             where="LayerNorm.__init__",
             mistakes=(
                 *flaws(lambda eps: layer_norm(FAINT, G, B, eps), *DEFAULTS),
-                another_eps(FAINT, DEFAULT, "The default of eps is not GPT-2's, 1e-5.",
+                another_eps(FAINT, DEFAULT, "Another number than 1e-5 is added to the "
+                            "variance when no eps is given.",
                             "default-eps"),
             ),
         ),
-        *NORM.properties("3 rows of 7 tokens, 20 features", causal=False),
+        *NORM.properties(
+            "3 rows of 37 tokens, 1000 features, another eps",
+            causal=False,
+            extremes="large values, and for features that are all equal",
+        ),
     ),
     compiled=NORM.compiled(),
 )  # fmt: skip

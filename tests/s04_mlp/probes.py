@@ -40,16 +40,17 @@ layer = Layer(
     weights,
     x=loud,
     sizes={"batch": 2, "tokens": 5, "n_embd": C, "inner": INNER},
-    others={"batch": 3, "tokens": 7, "n_embd": 20, "n_head": 4, "inner": 50},
+    others={"batch": 3, "tokens": 19, "n_embd": 20, "n_head": 4, "inner": 3101},
     symbolic=(C,),
+    extreme=lambda sizes: 50 * loud(sizes),
 )
 SQUARE: Sizes = {**layer.sizes, "inner": C}
 """As wide inside as outside: the layers can be swapped without an exception."""
 
 
 def are_two_layers(mlp: Learner) -> bool:
-    made = build(mlp, layer.sizes)
-    return made.c_fc is not made.c_proj
+    made = [build(mlp, sizes) for sizes in (layer.sizes, SQUARE)]
+    return all(each.c_fc is not each.c_proj for each in made)
 
 
 def square(mlp: Learner) -> Array:

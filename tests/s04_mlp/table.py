@@ -323,12 +323,16 @@ TABLE = Table(
                     gives=lambda: X),
             Mistake("numbers-rounded", "GELU's sqrt(2 / pi) or 0.044715 is rounded too "
                     "much.", proves=numbers_rounded),
-            two_at_once("Two things are off: the activation is not GELU's tanh "
-                        "approximation, and something around it is wrong too.",
+            two_at_once("Two mistakes together give this: the activation is not GELU's "
+                        "tanh approximation, and something around it is wrong too.",
                         answer, MLP.tolerance, ACTIVATIONS, PLACES),
             *NOT_A_TENSOR,
         ),
-        *MLP.properties("3 rows of 7 tokens, 20 to 50 to 20", causal=False),
+        *MLP.properties(
+            "3 rows of 19 tokens, 20 to 3101 to 20",
+            causal=False,
+            extremes="large values",
+        ),
     ),
     compiled=MLP.compiled(),
 )  # fmt: skip

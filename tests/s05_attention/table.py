@@ -373,8 +373,9 @@ MIDDLE = Check(
                 "it should be 1/sqrt(head size).", proves=scaled_otherwise),
         Mistake("hides-other-tokens", "A mask explains every value, but not the one "
                 "that hides the future and nothing else.", proves=hides_otherwise),
-        rows.two_at_once("Two things are off: the scale, and the mask or the softmax.",
-                         attend_to, 5e-5, SCALES, (*MASKS, *WEIGHTS)),
+        rows.two_at_once("Two mistakes together give this: in the scale, and in the "
+                         "mask or the softmax.", attend_to, 5e-5, SCALES,
+                         (*MASKS, *WEIGHTS)),
         *flaws(lambda **flaw: attend(*qkv(D, D), **flaw), *SQUARE,
                probe="attends_square_alone"),
         rows.NOTHING_RETURNED,
@@ -418,7 +419,7 @@ TABLE = Table(
             *rows.NOT_A_TENSOR,
             needs=(SPLITS, MERGES, ATTENDS),
         ),
-        *ATTENTION.properties("3 rows of 37 tokens, 2 heads of 10", causal=True),
+        *ATTENTION.properties("3 rows of 37 tokens, one head of 20", causal=True),
     ),
     compiled=ATTENTION.compiled(),
 )  # fmt: skip

@@ -7,7 +7,7 @@ from tests.s03_layernorm import probes as norm
 from tests.s04_mlp import probes as mlp
 from tests.s05_attention import probes as attn
 from tests.support.data import SIZES, Sizes, Weights, config
-from tests.support.layers import Layer
+from tests.support.layers import Layer, features
 
 
 def weights(sizes: Sizes, prefix: str = "") -> Weights:
@@ -30,9 +30,10 @@ layer = Layer(
     build,
     weights,
     sizes={"batch": 2, "tokens": 5, **SIZES},
-    others={"batch": 3, "tokens": 37, "n_embd": 20, "n_head": 2, "n_inner": 30,
+    others={"batch": 3, "tokens": 37, "n_embd": 20, "n_head": 2, "n_inner": 90,
             "layer_norm_epsilon": 0.5},
     symbolic=(SIZES["n_embd"],),
+    extreme=lambda sizes: 1e5 * features(sizes),
 )  # fmt: skip
 
 

@@ -270,13 +270,13 @@ TABLE = Table(
         BLOCK.calls(
             *flaws(wired, *WIRINGS, *EPSILONS),
             *flaws(answer, *halves()),
-            Mistake("two-mistakes", "Two things are off: one around the attention, one "
-                    "around the MLP.", proves=two_halves),
+            Mistake("two-mistakes", "Two mistakes together give this: one around the "
+                    "attention, one around the MLP.", proves=two_halves),
             *NOT_A_TENSOR,
             needs=(BLOCK.has, TWO),
         ),
-        *BLOCK.properties("20 features, 2 heads, 30 inside, another epsilon",
-                          causal=True),
+        *BLOCK.properties("20 features, 2 heads, 90 inside, another epsilon",
+                          causal=True, extremes="large values"),
     ),
     compiled=BLOCK.compiled(),
 )  # fmt: skip

@@ -52,8 +52,12 @@ def number(learner: Learner, name: str) -> Any:
     raise Unusable(f"`{name}` is a {type(value).__name__}, not an int")
 
 
-def encodes_by_default(learner: Learner, text: str) -> Array:
-    """What a wrapper made without arguments encodes, on the CPU by default."""
+def by_default(learner: Learner, text: str) -> dict[str, Any]:
+    """What a wrapper made without arguments encodes, on the CPU by default, and how
+    many tokens it has; and what the other one, which was made before, encodes."""
     with hub():
+        wrapper(learner)
         made = learner.GPT2TokenizerWrapper()
-        return array(attribute(made, "encode")(text), "encode(text)")
+        ids = array(attribute(made, "encode")(text), "encode(text)")
+        size = attribute(made, "vocab_size")
+    return {"ids": ids, "vocab_size": size, "of the other": encodes(learner, text)}

@@ -23,12 +23,19 @@ LOUD = (
     "\u03a9 \ufb01 a\u00a0b \U0001f642 say   'tis 42 . &amp; \u200d\n"
 )
 LONG = " ".join(["It was so.", *[PLAIN] * 600])
+PAGES = " ".join(["It was so so so.", *[PLAIN] * 80])
 SHORT = "the end"
 END_ID, SIZE = 2047, 2048
 
 Ids = list[int]
 BPE = bundled()
 ids_of, text_of = BPE.encode, BPE.decode
+
+HALF_OF_CAFE = [
+    *ids_of("caf"),
+    BPE.vocab[LETTERS["\N{LATIN SMALL LETTER E WITH ACUTE}".encode()[0]]],
+]
+"""The second byte of the last letter is missing."""
 
 
 def as_tensor(ids: Ids) -> Array:
@@ -286,13 +293,19 @@ def only_the_other_shape(text: str, batch: bool) -> Mistake:
 
 
 def decoding(
-    name: str, text: str, *, batch: bool, needs: tuple[str, ...] = ()
+    name: str,
+    text: str,
+    ids: Ids | None = None,
+    *,
+    batch: bool = True,
+    needs: tuple[str, ...] = (),
 ) -> Check:
+    """``ids`` are given where the text's own would be others."""
     rows = ((name, message, make(text)) for name, message, make in WRONG_TEXTS)
     return Check(
         name,
         "decodes",
-        (ids_of(text), batch),
+        (ids or ids_of(text), batch),
         expect=lambda: text,
         needs=needs,
         where="GPT2TokenizerWrapper.decode",
@@ -376,7 +389,11 @@ DECODES = "decodes [1, T] to the text, with every space as it was"
 HUBS = Mistake(
     "default-bundled",
     f"Without a name the bundled tokenizer is loaded; {DEFAULT} is the default.",
-    gives=lambda: as_tensor(ids_of(SHORT)),
+    gives=lambda: {
+        "ids": as_tensor(ids_of(SHORT)),
+        "vocab_size": SIZE,
+        "of the other": as_tensor(ids_of(SHORT)),
+    },
 )
 
 TABLE = Table(
@@ -385,13 +402,21 @@ TABLE = Table(
         encoding("encodes spaces, line breaks and letters of other alphabets", LOUD,
                  (ENCODES,)),
         encoding("encodes a long text to its end", LONG, (ENCODES,)),
-        decoding(DECODES, LOUD, batch=True),
+        decoding(DECODES, LOUD),
         decoding("decodes [T] as well", LOUD, batch=False),
-        decoding("decodes a single token", "the", batch=True, needs=(DECODES,)),
+        decoding("decodes a single token", " the", needs=(DECODES,)),
+        decoding("decodes a long text to its end", PAGES, needs=(DECODES,)),
+        decoding("decodes half a letter to the sign for what cannot be read",
+                 "caf\N{REPLACEMENT CHARACTER}", HALF_OF_CAFE, needs=(DECODES,)),
         *(counted(name) for name in NUMBERS),
         Check(
-            f"loads {DEFAULT} where no model is named", "encodes_by_default", (SHORT,),
-            expect=lambda: as_tensor(other().encode(SHORT)), mistakes=(HUBS,),
+            f"loads {DEFAULT} where no model is named", "by_default", (SHORT,),
+            expect=lambda: {
+                "ids": as_tensor(other().encode(SHORT)),
+                "vocab_size": len(other().vocab),
+                "of the other": as_tensor(ids_of(SHORT)),
+            },
+            mistakes=(HUBS,),
             needs=(ENCODES,), where="GPT2TokenizerWrapper.__init__",
         ),
     ),

@@ -22,6 +22,7 @@ Rows = Callable[[Ids], Array]
 V, LETTERS = 165, 9
 PIECES = [*(bytes([byte]) for byte in b"abcdefgh ")]
 PIECES += [chr(0x4E00 + one).encode() for one in range(LETTERS, V)]
+PIECES[LETTERS] = b"A"
 PIECES[-4:-1] = [b"\xc3", b"\xa9", b"<|endoftext|>"]
 
 
@@ -65,7 +66,7 @@ def _row(ids: tuple[int, ...]) -> Array:
 def faint(ids: Ids) -> Array:
     """The same order, and at any temperature nearly equal chances for the letters."""
     logits = rows(ids)
-    return np.where(logits > NEVER / 2, logits / 100, logits)
+    return np.where(logits > NEVER / 2, logits / 10_000, logits)
 
 
 def scripted(text: str, shift: float = 0.0) -> Rows:
@@ -105,7 +106,7 @@ STEEP = (*np.linspace(4, -36, 81),)
 SHARP = (12.0, 6.0, 0.0)
 """One has nearly all: a second softmax shows."""
 
-HEAT = {"hot": 2.1, "cold": 0.36, "sharp": 0.5}
+HEAT = {"hot": 5.0, "cold": 0.05, "sharp": 0.5}
 ACCENTED, PLAIN = "caf\N{LATIN SMALL LETTER E WITH ACUTE} a", "cafe bed"
 MODELS: dict[str, Rows] = {
     "rows": rows,
@@ -225,6 +226,24 @@ def texts(learner: Learner, model: str, *objects: list[dict[str, Any]]) -> list[
         call = generator(learner, Model(model), context_length=64)
         written += [call(**{"prompt": PROMPT, **settings}) for settings in calls]
     return written
+
+
+def prompts(learner: Learner, *given: str) -> list[str]:
+    """Greedy texts of one TextGenerator after these prompts; and of another one, with
+    a longer context, before and after it was made."""
+    model, settings = Model("rows"), {**GREEDY, "max_new_tokens": NEW}
+    call = generator(learner, model, context_length=CONTEXT)
+    written = [call(each, **settings) for each in given]
+    generator(learner, Model("plain"), context_length=64)(LONGER, max_new_tokens=0)
+    return [*written, call(given[0], **settings)]
+
+
+def most_read(learner: Learner) -> int:
+    """The greatest number of ids that the model is given when it samples."""
+    model = Model("rows")
+    call = generator(learner, model, context_length=CONTEXT)
+    call(LONGER, max_new_tokens=NEW, do_sample=True, seed=1)
+    return max(map(len, model.calls), default=0)
 
 
 def step_by_step(learner: Learner) -> dict[str, list[str]]:

@@ -453,7 +453,7 @@ UNREADABLE = refusals(
      "the logits of all positions?", r"was given the id -?\d+; there are"),
     ("decodes-something-else", "decode takes the ids as a MAX Tensor, [T] or [1, T].",
      r"^decode was given (a \w+|ids of shape .*);"),
-    ("nothing", "generate ends without a `return`: the text is lost.",
+    ("nothing", "generate gives None. Does it end without a `return`?",
      r"^generate\(...\) is None"),
     ("not-a-text", "generate returns the text, a str: the tokenizer's decode makes it.",
      r"^generate\(...\) is a "),
@@ -464,6 +464,7 @@ UNREADABLE = refusals(
 MOST_PROBABLE = "greedy: always takes the most probable token after the last one"
 CALLS = "calls the model once per token, with all tokens so far"
 CUTS = f"feeds the model at most the last {probes.CONTEXT} tokens, its context_length"
+PROMPTS = ("A cab ", " cabbe", "a")
 SAMPLES = "samples: tokens are as frequent as softmax(logits / temperature) says"
 REPEATS = "gives the same text for the same seed, and others for other seeds"
 CERTAIN = [{**DEFAULTS, "prompt": "caf", "max_new_tokens": 5}]
@@ -506,20 +507,30 @@ TABLE = Table(
                         proves=scaled),
             )),
         row(CALLS, "greedily", expect=write, mistakes=flaws(write, *CALLING)),
-        row("writes max_new_tokens tokens: none, one or 55", "texts",
-            ("rows", [{**GREEDY, "max_new_tokens": n} for n in (0, 1, 55)]),
-            expect=lambda: lengths(0, 1, 55),
+        row("greedy: takes the largest logit, by however much it is the largest",
+            "texts", ("faint", [{**GREEDY, "max_new_tokens": NEW}]),
+            expect=lambda: [greedy(after=probes.faint)]),
+        row("greedy: takes the largest logit, however large or small all are",
+            "texts", ("shifted", [{**CERTAIN[0], **GREEDY}]),
+            expect=lambda: [probes.PLAIN]),
+        row("writes max_new_tokens tokens: none, one or 120", "texts",
+            ("rows", [{**GREEDY, "max_new_tokens": n} for n in (0, 1, 120)]),
+            expect=lambda: lengths(0, 1, 120),
             mistakes=(
                 Mistake("at-least-one", "One token is written even when max_new_tokens "
-                        "is 0.", gives=lambda: lengths(1, 1, 55)),
+                        "is 0.", gives=lambda: lengths(1, 1, 120)),
                 Mistake("none-means-default", '0 is taken as "not given": compare with '
-                        "None.", gives=lambda: lengths(50, 1, 55)),
+                        "None.", gives=lambda: lengths(50, 1, 120)),
                 Mistake("prompt-lost-without-tokens", "The prompt is missing when "
-                        "max_new_tokens is 0.", gives=lambda: ["", *lengths(1, 55)]),
+                        "max_new_tokens is 0.", gives=lambda: ["", *lengths(1, 120)]),
             )),
         context_row(CUTS, probes.LONGER, 4, probes.CONTEXT),
         context_row("goes on when what it writes fills the context",
                     PROMPT, NEW, probes.FULL),
+        row("starts anew with each prompt, and keeps apart from other objects",
+            "prompts", PROMPTS,
+            expect=lambda: [greedy(each, context=probes.CONTEXT)
+                            for each in (*PROMPTS, PROMPTS[0])], needs=(CUTS,)),
         row(SAMPLES, "frequencies", (1.0,), accept=drawn_right, needs=(CUTS,),
             mistakes=(
                 Mistake("seed-each-token", "The random numbers start again from the "
@@ -529,6 +540,8 @@ TABLE = Table(
                   for name, message, _ in WAYS),
                 *UNREADABLE,
             )),
+        row("feeds the model no more than its context when it samples, too",
+            "most_read", expect=lambda: probes.CONTEXT, needs=(CUTS,)),
         row("samples from large and small logits too: only their differences count",
             "texts", ("shifted", CERTAIN), expect=lambda: [probes.PLAIN],
             needs=(SAMPLES,),

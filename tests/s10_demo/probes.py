@@ -30,8 +30,9 @@ class Notes:
     """What the classes of steps 7 to 9 and MAX are asked while this is entered.
 
     Attributes:
-        events: "build 0", "load 0", "trace 0" or "forward 0" of each model; "forward"
-            of a compiled one; "generate".
+        dry: whether ``generate`` is only noted, and writes nothing.
+        events: "open" a checkpoint; "build 0", "load 0", "trace 0" or "forward 0" of
+            each model; "forward" of a compiled one; "generate".
         models, sizes: each model that was made, and its configuration.
         runs: of each run outside generate the ids, and how much was printed before.
         made: of each TextGenerator what it was made of.
@@ -39,7 +40,8 @@ class Notes:
         said, returned, error: what was printed, and how main ended.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, dry: bool = False) -> None:
+        self.dry = dry
         self.events: list[str] = []
         self.models: list[Any] = []
         self.sizes: list[dict[str, Any]] = []
@@ -57,12 +59,14 @@ class Notes:
         from max import driver
         from max.engine import InferenceSession
 
+        checkpoint = importlib.import_module("models.checkpoint")
         model = importlib.import_module("model").MaxGPT2Model
         generator = importlib.import_module("generator").TextGenerator
         self.stack.enter_context(hub())
         self.stack.enter_context(replaced(driver, "accelerator_count", lambda: 0))
         self.stack.enter_context(contextlib.redirect_stdout(self.said))
         self.stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
+        self._note(checkpoint, "open_checkpoint", self._opens)
         self._note(model, "__init__", self._builds)
         self._note(model, "load_huggingface_weights", self._loads)
         self._note(model, "__call__", self._calls)
@@ -83,6 +87,10 @@ class Notes:
     def _number(self, model: Any) -> str:
         known = [made is model for made in self.models]
         return f" {known.index(True)}" if True in known else ""
+
+    def _opens(self, old: Any, *args: Any, **more: Any) -> Any:
+        self.events.append("open")
+        return old(*args, **more)
 
     def _builds(self, old: Any, model: Any, *args: Any, **more: Any) -> None:
         config = (*args, *more.values())[0] if args or more else None
@@ -129,7 +137,8 @@ class Notes:
         self.events.append("generate")
         self.writing = True
         try:
-            self.texts[-1]["text"] = text = old(made, *args, **more)
+            text = asked["prompt"] if self.dry else old(made, *args, **more)
+            self.texts[-1]["text"] = text
         finally:
             self.writing = False
         return text
@@ -144,9 +153,9 @@ def arguments(seed: int = SEED, new: int = NEW) -> list[str]:
     return ["--model", folder, "--max-new-tokens", str(new), "--seed", str(seed)]
 
 
-def noted(learner: Learner, *argv: list[str]) -> Notes:
+def noted(learner: Learner, *argv: list[str], dry: bool = False) -> Notes:
     main = learner.main
-    with Notes() as notes:
+    with Notes(dry=dry) as notes:
         try:
             notes.returned = plain(main(*argv))
         except SystemExit as end:
@@ -155,6 +164,20 @@ def noted(learner: Learner, *argv: list[str]) -> Notes:
             notes.error = error
     if notes.returned != 0:
         print(notes.said.getvalue())
+    return notes
+
+
+def executed(learner: Learner, name: str, arguments: list[str]) -> Notes:
+    """The notes of the file itself, imported by this name once more."""
+    spec = learner.names()["__spec__"]
+    names = {**vars(importlib.util.module_from_spec(spec)), "__name__": name}
+    with Notes(dry=True) as notes, replaced(sys, "argv", ["demo.py", *arguments]):
+        try:
+            exec(spec.loader.get_code(spec.name), names)
+        except SystemExit as end:
+            notes.returned = f"SystemExit({end.code})"
+        except Exception as error:
+            notes.error = error
     return notes
 
 
@@ -241,11 +264,40 @@ def _seeds(notes: Notes) -> list[Any]:
 
 
 def on_import(learner: Learner) -> list[str]:
-    """What the parts note while the file is imported once more."""
-    spec = learner.names()["__spec__"]
-    with Notes() as notes, contextlib.suppress(BaseException):
-        spec.loader.exec_module(importlib.util.module_from_spec(spec))
-    return notes.events[:1]
+    """What the parts note first while the file is imported once more, or how that ended
+    the program."""
+    notes = executed(learner, "demo", ["--what-is-this"])
+    return notes.events[:1] or ([notes.returned] if notes.returned else [])
+
+
+def as_a_program(learner: Learner) -> dict[str, Any]:
+    """The sizes of the models that are built when the file is run as a program, and
+    how much is to be written."""
+    notes = executed(learner, "__main__", arguments(new=1000))
+    if notes.error is not None:
+        raise notes.error
+    lengths = sorted({each["max_new_tokens"] for each in notes.texts})
+    return {"sizes": notes.sizes, "max_new_tokens": lengths}
+
+
+def other_values(learner: Learner) -> dict[str, Any]:
+    """What is made of another checkpoint, the default, and of --seed 0 and
+    --max-new-tokens 0: sizes of models, lengths, seeds; and the seeds of the other run.
+    Also the ids of runs outside generate, and what was printed.
+    """
+    argv = ["--seed", "0", "--max-new-tokens", "0"]
+    notes = noted(learner, argv, dry=True)
+    if notes.error is not None:
+        raise notes.error
+    return {
+        "sizes": notes.sizes,
+        "context_length": [plain(each.get("context_length")) for each in notes.made],
+        "max_new_tokens": [each["max_new_tokens"] for each in notes.texts],
+        "seed": _seeds(notes),
+        "seed before": _seeds(run(learner)),
+        "runs": [ids.tolist() for ids, _ in notes.runs],
+        "said": notes.said.getvalue(),
+    }
 
 
 def greedy_by_max(learner: Learner) -> list[dict[str, Any]]:

@@ -41,13 +41,19 @@ def numbers(said: str) -> list[int]:
     return [int(float(each)) for each in found if float(each).is_integer()]
 
 
-def shape(ids: list[list[int]]) -> list[int]:
-    return [*np.shape(ids), SIZES["vocab_size"]]
+def shape(ids: list[list[int]], vocab_size: int = SIZES["vocab_size"]) -> list[int]:
+    """That of the logits."""
+    return [*np.shape(ids), vocab_size]
+
+
+def numbers_are_in(wanted: list[int], said: str) -> bool:
+    """Whether they are there in this order."""
+    rest = iter(numbers(said))
+    return all(number in rest for number in wanted)
 
 
 def shape_is_in(ids: list[list[int]], said: str) -> bool:
-    rest = iter(numbers(said))
-    return all(number in rest for number in shape(ids))
+    return numbers_are_in(shape(ids), said)
 
 
 def likeliest(ids: list[list[int]]) -> list[int]:
@@ -161,6 +167,24 @@ def contexts_right(got: Facts) -> str | None:
     want = SIZES["n_positions"]
     wrong = [n for n in got["context lengths"] if n != want]
     return f"context_length is {wrong[0]}, want {want}" if wrong else None
+
+
+def other_values_right(got: Facts) -> str | None:
+    want: Facts = {
+        "sizes": HUB_SIZES,
+        "context_length": HUB_SIZES["n_positions"],
+        "max_new_tokens": 0,
+    }
+    if set(got["seed before"]) == {SEED}:  # not a number that is computed from it
+        want["seed"] = 0
+    for name, value in want.items():
+        for found in got[name]:
+            if found != value:
+                return f"{name} is {found!r}, want {value!r}"
+    shapes = [shape(ids, HUB_SIZES["vocab_size"]) for ids in got["runs"]]
+    if not any(numbers_are_in(each, got["said"]) for each in shapes):
+        return f"the shape of the logits, {shapes[-1:]}, is not printed"
+    return None
 
 
 def text_is_right(got: list[Facts]) -> str | None:
@@ -341,6 +365,11 @@ TABLE = Table(
             known("not-all-printed", "Some of the texts are written and not printed.",
                   lambda got: set(shown(got)) == {False, True}),
             accept=all_shown, needs=(WRITES,)),
+        row(f"runs on another checkpoint, {DEFAULT} by default, with --seed 0 and "
+            "--max-new-tokens 0", "other_values",
+            accept=other_values_right, needs=(WRITES,)),
+        row("runs main when it is called as a program", "as_a_program",
+            expect=lambda: {"sizes": [SIZES], "max_new_tokens": [1000]}, where=""),
         row("does nothing when it is only imported", "on_import",
             known("runs-on-import", "main is called when the file is imported: call it "
                   'below if __name__ == "__main__".',

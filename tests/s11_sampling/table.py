@@ -657,7 +657,7 @@ def drawn_by(known: Callable[[], Ways], name: str) -> Callable[[Any], bool]:
 
 MISSING = name_missing("repetition_penalty", "top_k", "top_p", "Sampler")
 SAMPLER = refusals(
-    ("nothing-chosen", "__call__ ends without a `return`: the token is lost.",
+    ("nothing-chosen", "__call__ gives None. Does it end without a `return`?",
      r"^Sampler\(...\)\(...\) is None"),
     ("not-an-int", "A Sampler returns the id of one token, an int.",
      r"^Sampler\(...\)\(...\) is a .*, want an int"),
@@ -667,8 +667,8 @@ SAMPLER = refusals(
      "it.", r"^Sampler\(...\) has no `__call__`"),
 )  # fmt: skip
 ARRAYS = refusals(
-    ("nothing-returned", "The function ends without a `return`: what it computed is "
-     "lost.", r"^\w+\(...\) is None: is a `return` missing"),
+    ("nothing-returned", "The answer is None. Does it end without a `return`?",
+     r"^\w+\(...\) is None: is a `return` missing"),
     ("not-an-array", "The function returns something other than a NumPy array.",
      r"^\w+\(...\) is a .*, want a NumPy array"),
 )  # fmt: skip

@@ -658,7 +658,7 @@ def overwritten() -> Weights:
 
 
 UNUSABLE = refusals(
-    ("nothing-returned", "gradients ends without a `return`: what it computed is lost.",
+    ("nothing-returned", "gradients gives None. Does it end without a `return`?",
      r"^gradients\(\.\.\.\) is None"),
     ("not-a-list", "gradients returns a list: one value of the graph for each of wrt.",
      r"^gradients\(\.\.\.\) is a \w+, not a list"),

@@ -12,6 +12,7 @@ from checker.worker.probe import Learner, array, attribute, fill, tensor, traced
 from tests.support.data import Array, Sizes, Weights, noise
 
 AFTER = "after another module"
+ANOTHER, FIRST, NEW = "another object", "the first object", "with new weights"
 CUT = 3
 """Tokens before it stay the same when those from it on are changed."""
 
@@ -35,6 +36,7 @@ class Layer:
         symbolic: the shape of the input in a graph.
         fill: puts weights in place of the parameters; returns the module.
         look: what the row about the structure sees of a parameter, by its path.
+        extreme: an input where careless arithmetic overflows, for some sizes.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Layer:
     symbolic: tuple[str | int, ...] = ()
     fill: Callable[[Any, Weights], Any] = fill
     look: Callable[[Any, str], Any] = lambda value, _: size_of(value)
+    extreme: Callable[[Sizes], Array] | None = None
 
     def made(self, learner: Learner, sizes: Sizes | None = None) -> Any:
         """A new module, filled."""
@@ -64,9 +67,13 @@ class Layer:
         made = self.build(learner, self.sizes)
         paths = self.weights(self.sizes)
         found = {path: self.look(attribute(made, path), path) for path in paths}
-        known = made.parameters if isinstance(made, Module) else ()
-        names = sorted(name for name, _ in known)
-        return {**found, "is a Module": isinstance(made, Module), "parameters": names}
+        known = list(made.parameters) if isinstance(made, Module) else []
+        return {
+            **found,
+            "is a Module": isinstance(made, Module),
+            "parameters": sorted(name for name, _ in known),
+            "dtypes": sorted({str(each.dtype.name) for _, each in known}),
+        }
 
     def calls(self, learner: Learner) -> Array:
         return self._once(learner)[0]
@@ -113,6 +120,20 @@ class Layer:
             for name, x in ones(self.x(self.sizes)).items()
         }
 
+    def at_extremes(self, learner: Learner) -> Array:
+        assert self.extreme is not None
+        return self.answer(self.made(learner), tensor(self.extreme(self.sizes)))
+
+    def two_objects(self, learner: Learner) -> dict[str, Array]:
+        """The answers of a new object with other weights, of the first one after it,
+        and of the new one when the first one's weights were put into it."""
+        _, _, first = self._once(learner)
+        own = self.weights(self.sizes)
+        another = self.fill(self.build(learner, self.sizes), turned(own))
+        x = tensor(self.x(self.sizes))
+        answers = {ANOTHER: self.answer(another, x), FIRST: self.answer(first, x)}
+        return {**answers, NEW: self.answer(self.fill(another, own), x)}
+
     def called_anew(self, learner: Learner) -> dict[str, Array]:
         """The answers of two new modules to one input."""
         other = self.answer(self.made(learner), tensor(self.x(self.sizes)))
@@ -125,8 +146,10 @@ class Layer:
         return {"together": self.calls(learner), "alone": alone, "other": other}
 
     def traced(self, learner: Learner) -> Array:
-        """Run as one graph with any batch size and number of tokens."""
+        """Run as a graph with any batch size and number of tokens, traced a second
+        time: what the first graph has made is of no use in it."""
         made, x = self.made(learner), self.x(self.sizes)
+        traced(made, made, ("batch", "seqlen", *self.symbolic), x[:, 1:])
         return traced(made, made, ("batch", "seqlen", *self.symbolic), x)
 
 
@@ -140,6 +163,11 @@ def changed(x: Array) -> Array:
 def second_calls(x: Array) -> dict[str, Array]:
     """Inputs for a module that was called with ``x``: other tokens, fewer tokens."""
     return {"other tokens": changed(x), "fewer tokens": x[:, 1:]}
+
+
+def turned(weights: Weights) -> Weights:
+    """Other weights of the same shapes."""
+    return {path: value[::-1].copy() for path, value in weights.items()}
 
 
 def ones(x: Array) -> dict[str, Array]:

@@ -14,18 +14,29 @@ import numpy as np
 from checker.table import Check, Flaw, Mistake, refusals
 from checker.verdict.compare import same
 from tests.support.data import Array, Sizes, Weights
-from tests.support.layers import AFTER, CUT, Layer, ones, second_calls
+from tests.support.layers import (
+    AFTER,
+    ANOTHER,
+    CUT,
+    FIRST,
+    NEW,
+    Layer,
+    ones,
+    second_calls,
+    turned,
+)
 
 NOTHING_RETURNED = Mistake(
     "nothing-returned",
-    "The method ends without a `return`: what it computed is lost.",
+    "The answer is None. Does it end without a `return`, or return nothing?",
     refused=r"is None: is a `return` missing",
 )
 
 NEW_LAYERS = Mistake(
     "new-layers",
-    "Two new layers with the same weights answer one input differently: the call "
-    "itself draws random numbers. Is a layer made in it?",
+    "Two objects with the same weights give two answers to one input: something else "
+    "decides as well, such as a layer that is made in the call and starts with random "
+    "weights.",
     probe="layer.called_anew",
     proves=lambda got: 1e-3 < moved(got["one"], got["other"]) < np.inf,
 )
@@ -57,7 +68,8 @@ def no_bias(message: str, *paths: str) -> Mistake:
 def not_a_module(name: str) -> Mistake:
     return Mistake(
         "not-a-module",
-        f"{name} does not inherit from Module: MAX does not find its parameters.",
+        f"{name} does not inherit from Module of max.nn.module_v3, which finds its "
+        "parameters.",
         proves=lambda got: got["is a Module"] is False,
     )
 
@@ -98,6 +110,18 @@ class Rows:
         calls = second_calls(self.layer.x(self.layer.sizes))
         return {**self._answers(calls), AFTER: self.right()}
 
+    def _two_answers(self) -> dict[str, Array]:
+        sizes, x = self.layer.sizes, self.layer.x(self.layer.sizes)
+        others = turned(self.layer.weights(sizes))
+        right = self.right()
+        return {ANOTHER: self.oracle(x, others, sizes), FIRST: right, NEW: right}
+
+    def _at_extremes(self) -> Array:
+        sizes = self.layer.sizes
+        assert self.layer.extreme is not None
+        x = self.layer.extreme(sizes)
+        return self.oracle(x, self.layer.weights(sizes), sizes)
+
     def _answers(self, calls: dict[str, Array]) -> dict[str, Array]:
         sizes, w = self.layer.sizes, self.layer.weights(self.layer.sizes)
         return {name: self.oracle(x, w, sizes) for name, x in calls.items()}
@@ -108,7 +132,7 @@ class Rows:
         """The row about its parameters: their sizes, or what they start with."""
         w = self.layer.weights(self.layer.sizes)
         sizes = {path: sorted(each.shape, reverse=True) for path, each in w.items()}
-        known = {"is a Module": True, "parameters": sorted(w)}
+        known = {"is a Module": True, "parameters": sorted(w), "dtypes": ["float32"]}
         return Check(
             self.has,
             "layer.structure",
@@ -133,8 +157,11 @@ class Rows:
             mistakes=(*mistakes, NOTHING_RETURNED, NEW_LAYERS),
         )
 
-    def properties(self, others: str, *, causal: bool) -> tuple[Check, ...]:
-        """The rows that wait for the answer: ``others`` says what the other sizes are.
+    def properties(
+        self, others: str, *, causal: bool, extremes: str = ""
+    ) -> tuple[Check, ...]:
+        """The rows that wait for the answer: ``others`` says what the other sizes are,
+        ``extremes`` what is extreme about the layer's extreme input.
 
         Tokens are either mixed with those before them (``causal``) or kept apart.
         """
@@ -152,6 +179,10 @@ class Rows:
              {**right, "expect": lambda: self._answers(ones(self.layer.x(sizes)))}),
             ("answers every call like a first one: nothing is kept between calls",
              "called_before", {**right, "expect": self._second_answers}),
+            ("shares nothing with another object, which has other weights",
+             "two_objects", {**right, "expect": self._two_answers}),
+            *([(f"works for {extremes}", "at_extremes",
+                {**right, "expect": self._at_extremes})] if extremes else []),
             (tokens, "later_changed", {"accept": judged}),
             ("keeps the rows of a batch apart", "rows_apart", {"accept": rows_apart}),
             ("leaves its input unchanged", "input_afterwards",
@@ -209,7 +240,7 @@ def tokens_apart(got: dict[str, Array]) -> str | None:
 NOT_A_TENSOR = refusals(
     (
         "more-than-a-tensor",
-        "The call returns several things; it has to return one tensor.",
+        "The call returns a tuple, a list or a dict; it has to return the tensor.",
         r" is a \w+ (tuple|list|dict), not a MAX Tensor",
     ),
     (
