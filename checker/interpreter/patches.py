@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -184,12 +185,13 @@ def _held(self: eager.ComputeGraph, argument: _core.Value) -> bool:
 
 # --- what is left behind --------------------------------------------------------------
 
-_known: list[Graph] = []
+_latest: deque[Graph] = deque(maxlen=100)
+"""Each has two threads and two open files."""
 
 
 def _init_graph(self: Graph, *args: Any, **more: Any) -> None:
-    """Keeps each graph: a value that outlives its graph ends the process when used."""
-    _known.append(self)
+    """Keeps graphs for a while: a value that outlives its graph ends the process."""
+    _latest.append(self)
     _ORIGINALS[Graph, "__init__"](self, *args, **more)
 
 

@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import secrets
 import selectors
 import shutil
@@ -18,6 +19,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from checker.link import sandbox, wire
@@ -36,6 +38,9 @@ FAMILY = 0.25
 """Seconds between two looks at the processes that an isolated worker has started."""
 PROCESSES = 32
 """How many those may be."""
+ENDLESS = "did not finish: is there an infinite loop?"
+WRITES_STACK = 0.2
+"""Seconds for a worker to write where it is."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,8 @@ class Answers:
 
     ``results`` maps the key of a probe to ("value", …) or ("error", …); a probe that is
     not in it was never answered. ``stopped`` says why, if the worker ended before it
-    was done, and ``during`` which probe was running.
+    was done, ``during`` which probe was running, and ``stuck`` at which line of the
+    file that is checked (0: not known).
     """
 
     places: dict[str, tuple[int, str]] = field(default_factory=dict)
@@ -82,7 +88,11 @@ class Answers:
     notes: list[str] = field(default_factory=list)
     stopped: str = ""
     during: str = ""
+    stuck: int = 0
     done: bool = False
+    apart: bool = False
+    ended: int | None = None
+    """Of a worker that answers each request in a process of its own: how that ended."""
     _at: object = None
     """What the worker calls the probe that has begun and not answered."""
 
@@ -104,6 +114,8 @@ class Answers:
                 self.results[self.during], self._at = ("error", _error(error)), None
             case {"note": str(line)}:
                 self.notes.append(_plain(line))
+            case {"ended": int(status)} if self.apart:
+                self.ended = status
             case {"done": list(found)}:
                 self.violations, self.done = [_plain(str(each)) for each in found], True
             case _:
@@ -169,14 +181,11 @@ LOAD = "load"
 class WorkerProcess:
     """A worker process. It is starting when this returns; ``ask`` waits for it."""
 
-    def __init__(
-        self, limits: Limits, isolation: Isolation = Isolation.NONE, package: str = ""
-    ) -> None:
-        """An isolated worker answers the probes of ``package`` alone."""
+    def __init__(self, limits: Limits, isolation: Isolation = Isolation.NONE) -> None:
         self.limits = limits
-        self.around = around = sandbox.surroundings(isolation, package)
+        self.around = around = sandbox.surroundings(isolation)
         self._janitor = Janitor(around.scratch) if around.scratch else None
-        sandbox.fill(around, package)
+        sandbox.fill(around)
         self.process, self.channel = _started(around)
         if self._janitor is not None:
             self._janitor.watch(self.process.pid)
@@ -227,7 +236,7 @@ class WorkerProcess:
         itself is at fault.
         """
         self.wait_until_ready()
-        answers = Answers()
+        answers = Answers(apart=self.around.apart)
         self._printed = _Printed()
         self._token, self._received = secrets.token_hex(8).encode(), 0
         limits = self.limits
@@ -242,7 +251,7 @@ class WorkerProcess:
             if not answers.take(message, awaited):
                 answers.stopped = "writes into the checker's pipe"
                 break
-            if answers.done:
+            if answers.ended is not None or (answers.done and not answers.apart):
                 break
             if "begin" in message:
                 self._allow(seconds, end)
@@ -250,12 +259,16 @@ class WorkerProcess:
                 self._room = max(limits.memory, limits.compiling)
                 end = min(end + limits.fallback, latest)
                 self._allow(limits.fallback, end)
-        if not answers.done:
+        if answers.ended is None and (answers.apart or not answers.done):
             answers.stopped = answers.stopped or self._why()
+            if answers.stopped == ENDLESS:
+                answers.stuck = self._line_of(request["files"][request["name"]]["path"])
             self.close()
-            if not answers.during:  # before it had loaded anything of the learner's
-                printed = "\n".join(self._printed.lines[-8:])
-                raise RuntimeError(f"the worker {answers.stopped}\n{printed}")
+        elif not answers.done:
+            answers.stopped = _end(answers.ended or 0)
+        if answers.stopped and not answers.during:  # before it loaded a learner's file
+            printed = "\n".join(self._printed.lines[-8:])
+            raise RuntimeError(f"the worker {answers.stopped}\n{printed}")
         answers.printed = self._printed.shown()
         return answers
 
@@ -401,7 +414,7 @@ class WorkerProcess:
         """The worker; an isolated one with all that it has started."""
         import psutil
 
-        if self.around.inside and time.monotonic() - self._counted > FAMILY:
+        if self.around.apart and time.monotonic() - self._counted > FAMILY:
             with contextlib.suppress(psutil.Error):
                 started = psutil.Process(self.process.pid).children(recursive=True)
                 self._family = [self.process.pid, *(each.pid for each in started)]
@@ -418,8 +431,20 @@ class WorkerProcess:
         if self._printed.size > self.limits.output:
             return f"printed more than {self.limits.output // 2**20} MB"
         if (self._late or time.monotonic() > self._deadline) and self.alive:
-            return "did not finish: is there an infinite loop?"
+            return ENDLESS
         return self._ended()
+
+    def _line_of(self, path: str) -> int:
+        """The line of a file that the worker is at; 0 where that is not known."""
+        if self.around.inside or not self.around.scratch:
+            return 0
+        with contextlib.suppress(OSError):
+            os.kill(self.process.pid, wire.TELL_STACK)
+            time.sleep(WRITES_STACK)
+            stack = Path(self.around.scratch, wire.STACK).read_text("utf-8", "replace")
+            frames = re.findall(r'File "(.+)", line (\d+) in', stack)
+            return next((int(line) for name, line in frames if name == path), 0)
+        return 0
 
     def _ended(self) -> str:
         try:
@@ -428,17 +453,22 @@ class WorkerProcess:
             return "closed the checker's pipe"
         if self.around.inside and status > 128:  # as a shell tells of a signal
             status = 128 - status
-        if status < 0:
-            with contextlib.suppress(ValueError):
-                return f"was ended by {signal.Signals(-status).name}"
-        return f"ended the process (exit status {status})"
+        return _end(status)
+
+
+def _end(status: int) -> str:
+    """An exit status, or the negative number of a signal, in words."""
+    if status < 0:
+        with contextlib.suppress(ValueError):
+            return f"was ended by {signal.Signals(-status).name}"
+    return f"ended the process (exit status {status})"
 
 
 def _started(around: Surroundings) -> tuple[subprocess.Popen[bytes], int]:
     """A worker's process, and the descriptor that its answers are read from."""
     reading, writing = os.pipe()
     process = subprocess.Popen(
-        [*around.command, "-P", "-m", WORKER, str(writing)],
+        [*around.command, "-P", "-m", WORKER, str(writing), *["apart"] * around.apart],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

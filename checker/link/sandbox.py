@@ -4,8 +4,8 @@ A learner's own check runs as it is. Grading is different: Python cannot guard P
 so what would give an answer away has to be absent. The operating system sees to that:
 
 bubblewrap    The worker starts in namespaces of its own (``bwrap``): it sees the Python
-              environment, its own part of the checker and this step's probes, all
-              read-only, and an empty scratch folder. There are no right answers, no
+              environment, its own part of the checker and the probes, all read-only,
+              and an empty scratch folder. There are no right answers, no
               other submissions, no home folder, no network, no other processes.
 another user  Where ``bwrap`` cannot start and root grades: the worker is a user who
               owns nothing, on a copy of the same few files. The course is closed to it.
@@ -27,7 +27,8 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from checker.course import ROOT, reference, siblings
+from checker.course import ROOT, every, reference
+from checker.link.wire import COURSE
 
 WORKER = "checker.worker.main"
 SCRATCH = "CHECKER_SCRATCH"
@@ -61,6 +62,7 @@ class Surroundings:
         scratch: what to remove afterwards; empty where nothing is left.
         user: whom it runs as; None for the user who asked.
         inside: whether its processes are hidden behind the one that was started.
+        apart: whether it answers each request in a process of its own.
     """
 
     command: tuple[str, ...]
@@ -69,6 +71,7 @@ class Surroundings:
     scratch: str = ""
     user: int | None = None
     inside: bool = False
+    apart: bool = False
 
 
 def environment() -> dict[str, str]:
@@ -89,12 +92,12 @@ def _settings(path: str) -> dict[str, str]:
     }
 
 
-def surroundings(isolation: Isolation, package: str) -> Surroundings:
-    """For a worker that answers the probes of ``package`` (isolated: of no other)."""
+def surroundings(isolation: Isolation) -> Surroundings:
+    """For a new worker."""
     if isolation is Isolation.BUBBLEWRAP:
-        return _bubble(files(package))
+        return _bubble(files())
     if isolation is Isolation.USER:
-        return _other_user(package)
+        return _other_user()
     scratch = new_scratch()
     own = {"TMPDIR": os.path.join(scratch, "tmp"), SCRATCH: scratch}
     return Surroundings((sys.executable,), {**environment(), **own}, scratch, scratch)
@@ -130,7 +133,7 @@ def _bubble(seen: Iterable[Path]) -> Surroundings:
         *itertools.chain(*(("--ro-bind", str(f), str(f)) for f in seen)),
         *("--remount-ro", "/", sys.executable),
     ]
-    return Surroundings(tuple(words), known, "/", inside=True)
+    return Surroundings(tuple(words), known, "/", inside=True, apart=True)
 
 
 def _kept() -> dict[str, str]:
@@ -164,24 +167,24 @@ def python_folders() -> list[Path]:
 # Another user
 
 
-def _other_user(package: str) -> Surroundings:
+def _other_user() -> Surroundings:
     """On a copy of the files: what else is in the course is closed to it."""
     scratch, user = new_scratch(), next(NOBODY)
-    copy = os.path.join(scratch, "course")
+    copy = os.path.join(scratch, COURSE)
     own = {"HOME": scratch, "TMPDIR": os.path.join(scratch, "tmp"), SCRATCH: scratch}
     known = {**_kept(), **_settings(copy), **own, "PATH": "/usr/bin:/bin"}
-    return Surroundings((sys.executable,), known, scratch, scratch, user)
+    return Surroundings((sys.executable,), known, scratch, scratch, user, apart=True)
 
 
-def fill(around: Surroundings, package: str) -> None:
+def fill(around: Surroundings) -> None:
     """Make the scratch folder, with what the worker needs in it."""
     if not around.scratch:
         return
     os.makedirs(os.path.join(around.scratch, "tmp"), mode=0o700)
     if around.user is None:
         return
-    for file in files(package):
-        target = Path(around.scratch, "course", file.relative_to(ROOT))
+    for file in files():
+        target = Path(around.scratch, COURSE, file.relative_to(ROOT))
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, target)
     for folder in (around.scratch, os.path.join(around.scratch, "tmp")):
@@ -235,20 +238,19 @@ def _starts(around: Surroundings) -> bool:
 
 
 @functools.cache
-def files(package: str) -> tuple[Path, ...]:
-    """The course's own files that a worker needs to run the probes of a package: what
-    it and the puzzles import, and the small model that comes with the course."""
+def files() -> tuple[Path, ...]:
+    """The course's own files that a worker needs: what it, the probes and the puzzles
+    import, and the small model that comes with the course."""
     found: set[Path] = set(ROOT.glob("models/austen/*"))
-    todo = [WORKER, f"{package}.probes", *_imports_of_puzzles(package)]
+    todo = [WORKER, *(f"{puzzle.package}.probes" for puzzle in every())]
+    for puzzle in every():
+        todo += _imports(reference(puzzle.name).text)
     while todo:
         path = _file(todo.pop())
         if path is not None and path not in found:
             found.add(path)
-            todo += (
-                _imports(path.read_text(encoding="utf-8"))
-                if path.suffix == ".py"
-                else []
-            )
+            if path.suffix == ".py":
+                todo += _imports(path.read_text(encoding="utf-8"))
             todo += [_module(init) for init in _packages(path) if init not in found]
     return tuple(sorted(found))
 
@@ -272,12 +274,6 @@ def _packages(path: Path) -> Iterator[Path]:
             return
         if (init := folder / "__init__.py").is_file():
             yield init
-
-
-def _imports_of_puzzles(package: str) -> list[str]:
-    name = package.rpartition("_")[2]
-    used = [name, *(each.name for each in siblings(name))]
-    return [module for each in used for module in _imports(reference(each).text)]
 
 
 def _imports(source: str) -> Iterator[str]:

@@ -8,6 +8,7 @@ array travels: the parent starts its worker before it imports anything large.
 import base64
 import json
 import re
+import signal
 from typing import Any
 
 ARRAY = "__array__"
@@ -15,6 +16,11 @@ DTYPE = re.compile(r"[<>|][biufcmMSUV]\d+(\[\w+\])?")
 """What ``dtype.str`` says of plain values. NumPy reads more, some of it as Python."""
 DEPTH = 64
 """Lists in lists: far more than a probe answers, far less than Python can compare."""
+COURSE = "course"
+"""The folder in a worker's, if it has one, that holds its copy of the course."""
+TELL_STACK = signal.SIGUSR1
+STACK = "stack"
+"""The signal on which a worker writes where it is, into this file of its folder."""
 
 
 def encode(message: object) -> bytes:

@@ -49,6 +49,8 @@ def difference(got: Any, want: Any, tolerance: float) -> str | None:
 
 def _both(got: object, want: object, where: str = "") -> str:
     """The two values, told apart: by more digits if need be, or by their types."""
+    if isinstance(got, str) and isinstance(want, str):
+        got, want = _from_where_they_differ(got, want)
     one, other = brief(got), brief(want)
     for digits in (6, 9, 17):
         if one == other and isinstance(got, FLOAT) and isinstance(want, FLOAT):
@@ -56,6 +58,15 @@ def _both(got: object, want: object, where: str = "") -> str:
     if one == other and type(got) is not type(want):
         one, other = f"{one} ({type(got).__name__})", f"{other} ({type(want).__name__})"
     return f"got {where}{one}, want {other}"
+
+
+def _from_where_they_differ(one: str, other: str) -> tuple[str, str]:
+    """Two texts, without all but the last words of a long beginning they share."""
+    pairs = enumerate(zip(one, other, strict=False))
+    same = next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
+    if same < 60:
+        return one, other
+    return "…" + one[same - 30 :], "…" + other[same - 30 :]
 
 
 def brief(value: object) -> str:

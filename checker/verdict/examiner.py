@@ -27,10 +27,7 @@ AHEAD = 5.0
 
 
 class Examiner:
-    """Checks the files of one folder. Close it, or use it in a ``with`` statement.
-
-    Isolated, each file has a worker of its own, which sees no more than it needs.
-    """
+    """Checks the files of one folder. Close it, or use it in a ``with`` statement."""
 
     def __init__(
         self,
@@ -45,7 +42,6 @@ class Examiner:
         self.announce = announce
         self.isolation = isolation
         self._worker = worker
-        self._package = ""
         self._fresh: Warming | None = None
         self._verdicts: dict[tuple[str, ...], bool] = {}
 
@@ -74,7 +70,7 @@ class Examiner:
             self._worker = fresh.take() if fresh else self._made()
 
     def _made(self) -> WorkerProcess:
-        return WorkerProcess(self.limits, self.isolation, self._package)
+        return WorkerProcess(self.limits, self.isolation)
 
     def renew(self, target: Puzzle, *, forget: bool = False) -> None:
         """Start a fresh worker in the background, warmed up for ``target``.
@@ -110,8 +106,7 @@ class Examiner:
         """Check one step against ``folder``'s file of it."""
         began = time.monotonic()
         self.settle()
-        if self.isolation is Isolation.NONE:
-            self.start()
+        self.start()
         path = self.folder / target.file
         text = read(path)
         if isinstance(text, Line):
@@ -175,10 +170,6 @@ class Examiner:
         self, target: Puzzle, files: dict[str, Source], *, diagnosing: bool
     ) -> Report:
         table, file = target.table, shown(Path(files[target.name].path))
-        if self.isolation is not Isolation.NONE:
-            self._drop()
-            self._package = target.package
-            self.start()
         if self._worker is not None and not self._worker.ready and diagnosing:
             diagnose.prepare(table, PREPARING)
         answers = self._ask(_request(target, files, _probes(table)))
@@ -209,7 +200,7 @@ class Examiner:
             except RuntimeError as error:
                 message = f"{error}\n`python -m checker doctor` says more"
                 raise Fault(message) from error
-        if answers.stopped or answers.violations:
+        if not answers.apart and (answers.stopped or answers.violations):
             self._drop()
         return answers
 

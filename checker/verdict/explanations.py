@@ -74,8 +74,9 @@ def pattern(says: str) -> re.Pattern[str]:
 
 
 def tidy(text: str) -> str:
-    """A part of a message as it is shown: no quotes, no insides of Python."""
-    text = re.sub(r".*<locals>\.", "", text)
+    """A part of a message as it is shown: no quotes, no insides of Python, nor of the
+    module in which probes have a file's module traced."""
+    text = re.sub(r".*<locals>\.", "", text).removeprefix("module.")
     return text[1:-1] if re.fullmatch(r"'[^']*'", text) else text
 
 
@@ -263,6 +264,13 @@ TENSORS = (
         "`{call}` is a Tensor, which cannot be called. Multiply with `@` or `*`.",
         "self.weight * x", {"call": "self.weight"},
         raiser="learner:.*"),
+    row("tensor-of-the-driver", "driver.Tensor.ones([2, 3])",
+        "AttributeError: type object 'Tensor' has no attribute '<name>'",
+        "This `Tensor` has no `{name}`; the one of max.experimental.tensor has: look "
+        "which one is imported.",
+        "Tensor.ones([2, 3])", {"name": "ones"},
+        name="(full|ones|constant|arange|range_like|(full|ones|zeros)_like)",
+        raiser="learner:.*"),
     row("method-of-f", "x.exp()",
         ("AttributeError: 'Tensor' object has no attribute '<name>'",
          "AttributeError: type object 'Tensor' has no attribute '<name>'"),
@@ -272,6 +280,16 @@ TENSORS = (
         f"AttributeError: module '{FUNCTIONAL}' has no attribute '<name>'",
         "MAX's `F` has no `{name}`: use `{elsewhere}(…)`.",
         "Tensor.arange(5)", {"name": "arange", "elsewhere": "Tensor.arange"}),
+    row("array-returned-to-f", "F.functional(lambda: np.array(x))()",
+        "TypeError: iteration over a 0-d array",
+        "What is under `@F.functional` has to return a Tensor; this is an array that "
+        "NumPy has made around something it does not know.",
+        "F.functional(lambda: x)()", raiser=r"max\.experimental\.functional:.*"),
+    row("number-of-another-type", "F.band_part(x, num_upper=1.5)",
+        "RuntimeError: std::bad_cast",
+        "MAX takes no object of this type here: look for a float that has to be an "
+        "int, and for text.",
+        "F.band_part(x, num_upper=1)", raiser=BY_MAX),
     row("array-to-f", "F.gelu(array)", got("numpy.ndarray", "ndarray"),
         "MAX wants a Tensor and got a NumPy array: `{way}` turns an array into a "
         "Tensor.",
@@ -357,7 +375,8 @@ TENSORS = (
         "ids instead of text.",
         raiser=BY_MAX),
     row("text-in-tensor", "Tensor.constant(tokens)", "RecursionError: …",
-        "Text cannot go into a Tensor: use token ids, as in `{way}`.",
+        "Text cannot go into a Tensor. A number has no quotation marks, and minus "
+        'infinity is `float("-inf")`; of a text, the token ids go in, as in `{way}`.',
         "Tensor.constant([31, 7], dtype=DType.int64)",
         through=r".*max\.graph\.ops\.constant:.*", raiser="(?!learner).*"),
     row("bfloat16-to-numpy", "np.from_dlpack(x.cast(DType.bfloat16))",
@@ -652,7 +671,8 @@ SIZES = (
         "No random numbers can be drawn while a graph is traced, and a new layer "
         "draws some: create layers in `__init__` and call them in `__call__`.",
         "self.c_fc(x)", traced="yes", within=".*"),
-    row("parameter-made-in-graph", "self.y = x + 1", "KeyError: '<name>'",
+    row("parameter-made-in-graph", "self.y = x + 1",
+        "KeyError: '<name>'",
         "`self.{name}` is assigned while a graph is traced, which makes it a new "
         "parameter: keep the Tensor in a local variable.",
         "x + 1", {"name": "y"}, through=r".*Module\._mapped_parameters.*"),

@@ -135,7 +135,8 @@ class Judge:
         if self.answers.stopped and check is not first:
             return self._blocked(check, first.name)
         reason = f"{self.name} {self.answers.stopped or 'gave no answer'}"
-        return Line(check.name, "error", said(check, None), (reason,))
+        place = Place(self.file, self.answers.stuck) if self.answers.stuck else None
+        return Line(check.name, "error", said(check, None), (reason,), place=place)
 
     def _place(self, where: str) -> Place | None:
         """Where to begin: which line is wrong is not known, so none is quoted."""
@@ -148,7 +149,9 @@ class Judge:
         if error is not None:
             return explained(name, name, error, self.file)
         if self.answers.during == LOAD and self.answers.stopped:
-            return Line(name, "error", name, (f"{self.name} {self.answers.stopped}",))
+            reason = f"{self.name} {self.answers.stopped}"
+            place = Place(self.file, self.answers.stuck) if self.answers.stuck else None
+            return Line(name, "error", name, (reason,), place=place)
         return None
 
     def _besides(self, lines: list[Line]) -> list[Line]:

@@ -5,15 +5,21 @@ each, and writes answers to the pipe FD. It judges nothing: it loads files, runs
 and sends back what they answered. What the learner's code prints goes to standard
 output, which is the parent's to show. ``link/process.py`` is the other end.
 
+``python -m checker.worker.main FD apart`` answers each request in a process of its own,
+a copy of this one: MAX is imported once, and no file meets what another has left.
+
 A request is ``{"package": "tests.s05_attention", "name": "attention", "files": {name:
 {"path", "source", "learner"}}, "probes": [["attends", []], …], "compile": false,
 "seed": "0", "token": …}``. Answers: for "load" and for the number of each probe
 ``{"begin": at}``, then ``{"at": at, "value": …}`` or ``{"at": at, "error": …}``; at
-last ``{"done": [violations]}``, and ``{"note": line}`` in between. Each line begins
-with the token.
+last ``{"done": [violations]}``, and ``{"note": line}`` in between; apart, there is then
+``{"ended": exit status}``, when nothing of that process is left. Each line begins with
+the token.
 """
 
 import contextlib
+import ctypes
+import faulthandler
 import functools
 import gc
 import importlib
@@ -22,16 +28,20 @@ import os
 import shutil
 import signal
 import sys
-from typing import Any
+from typing import IO, Any
 
 from checker.course import SEED
 from checker.link import wire
+from checker.link.wire import COURSE
 from checker.worker import guard
 from checker.worker.describe import describe
 from checker.worker.files import Files, places
 from checker.worker.light import light_max_nn, light_transformers
 from checker.worker.limits import limit_resources
 from checker.worker.probe import Learner
+
+PR_SET_DUMPABLE = 4
+"""prctl(2)"""
 
 
 def prepare() -> None:
@@ -124,6 +134,41 @@ def _found(probes: Any, name: str) -> Any:
     return functools.reduce(getattr, name.split("."), probes)
 
 
+def serve_apart(server: Server, requests: IO[bytes], request: dict[str, Any]) -> None:
+    """Answer a request in a process of its own, and see to it that nothing is left."""
+    process = os.fork()
+    if not process:
+        requests.close()
+        server.serve(request)
+        os._exit(0)
+    _, status = os.waitpid(process, 0)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(-1, signal.SIGKILL)  # all that it has started; not this process
+    clear(server.scratch)
+    server.token = request["token"]
+    server.send({"ended": os.waitstatus_to_exitcode(status)})
+
+
+def clear(scratch: str) -> None:
+    """Empty the folders that may be written into."""
+    own = {scratch, os.environ["TMPDIR"], os.environ["HOME"], "/dev/shm"}
+    for folder in sorted(own, key=len, reverse=True):
+        for entry in os.scandir(folder) if os.access(folder, os.W_OK) else ():
+            if entry.path in own or entry.name == COURSE:
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
+            else:
+                with contextlib.suppress(OSError):
+                    os.remove(entry.path)
+
+
+def untouchable() -> None:
+    """Let no process of the same user look into this one, or into its open files."""
+    libc = ctypes.CDLL(None)
+    libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
 def main() -> None:
     answers = os.fdopen(int(sys.argv[1]), "wb", buffering=0)
     requests = os.fdopen(os.dup(0), "rb")
@@ -133,12 +178,22 @@ def main() -> None:
     # is the parent's to answer.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     prepare()
+    with contextlib.suppress(OSError):  # a full disk
+        stack = open(wire.STACK, "w")  # noqa: SIM115  (open as long as the worker is)
+        faulthandler.register(wire.TELL_STACK, stack, all_threads=False)
     server = Server(answers)
     server.send({"ready": True})
+    apart = "apart" in sys.argv
     sys.argv[1:] = []
     limit_resources()
+    if apart:
+        untouchable()
     for line in requests:
-        server.serve(wire.decode(line))
+        request = wire.decode(line)
+        if apart:
+            serve_apart(server, requests, request)
+        else:
+            server.serve(request)
     shutil.rmtree(server.scratch, ignore_errors=True)  # the parent is gone
     os._exit(0)  # no atexit, no waiting for threads
 

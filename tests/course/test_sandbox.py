@@ -10,13 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from checker.course import ROOT, Puzzle, puzzle, puzzles
+from checker.course import ROOT, Puzzle, every, puzzle
 from checker.link import sandbox
 from checker.link.janitor import Janitor
 from checker.link.sandbox import Isolation
@@ -27,7 +28,7 @@ ORACLES = (".table", ".formulas", ".rows", ".bpe", ".gpt2", ".sampling")
 PRIVATE = ("solutions", "hints", "puzzles", ".git", "README.md", "tests/course",
            "tests/s05_attention/table.py", "tests/support/formulas.py",
            "checker/verdict", "checker/classroom")  # fmt: skip
-STEPS = pytest.mark.parametrize("step", puzzles(), ids=lambda each: each.step)
+STEPS = pytest.mark.parametrize("step", every(), ids=lambda each: each.step)
 
 needs_bwrap = pytest.mark.skipif(
     not shutil.which("bwrap"), reason="bubblewrap is not installed"
@@ -40,7 +41,7 @@ needs_root = pytest.mark.skipif(
 @STEPS
 def test_the_files_of_a_worker_hold_no_answer(step: Puzzle) -> None:
     """No table, no formula, no solution."""
-    names = {str(path.relative_to(ROOT)) for path in sandbox.files(step.package)}
+    names = {str(path.relative_to(ROOT)) for path in sandbox.files()}
     assert f"tests/{step.step}_{step.name}/probes.py" in names
     modules = {name.removesuffix(".py").replace("/", ".") for name in names}
     own = [each for each in modules if each.startswith("tests.")]
@@ -252,7 +253,6 @@ from checker.course import puzzle
 from checker.link.sandbox import Isolation
 from checker.verdict.examiner import Examiner
 with Examiner(Path(sys.argv[1]), isolation=Isolation(sys.argv[2])) as examiner:
-    examiner._package = puzzle("s01").package
     examiner.start()
     print("started", examiner._worker.around.scratch, flush=True)
     print(examiner.check(puzzle("s01")))
@@ -283,10 +283,10 @@ def test_a_parent_that_is_killed_takes_all_along(
     )
     assert parent.stdout is not None
     _, _, scratch = parent.stdout.readline().strip().partition(" ")
-    family = psutil.Process(parent.pid).children(recursive=True)
+    started = partial(psutil.Process(parent.pid).children, recursive=True)
     if moment == "looping":
-        gone(lambda: spent(family) < LOOPING, 60)
-        family = psutil.Process(parent.pid).children(recursive=True)
+        gone(lambda: spent(started()) < LOOPING, 60)
+    family = started()
     parent.send_signal(getattr(signal, number))
     parent.wait(timeout=30)
     parent.stdout.close()

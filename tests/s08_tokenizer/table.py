@@ -20,7 +20,7 @@ from tests.support.stand_ins import DEFAULT, END, LETTERS
 PLAIN = "Mr. Darcy isn't at Pemberley, is he?"
 LOUD = (
     "  Two  spaces , isn't\r\n\n\n\tit ? Don\u2019t ! Nai\u0308ve caf\u00e9 \u2014 "
-    "\u03a9 \ufb01 a\u00a0b \U0001f642 say   'tis 42 . &amp; \u200d\n"
+    "\u03a9 \ufb01 a\u00a0b \U0001f642 say   'tis 42 . &amp; \u200d \n"
 )
 LONG = " ".join(["It was so.", *[PLAIN] * 600])
 PAGES = " ".join(["It was so so so.", *[PLAIN] * 80])

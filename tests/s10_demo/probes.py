@@ -37,7 +37,8 @@ class Notes:
         runs: of each run outside generate the ids, and how much was printed before.
         made: of each TextGenerator what it was made of.
         texts: of each call of generate its settings, and the text.
-        said, returned, error: what was printed, and how main ended.
+        said, complained: what was printed, and what to standard error.
+        returned, error: how main ended.
     """
 
     def __init__(self, *, dry: bool = False) -> None:
@@ -48,7 +49,7 @@ class Notes:
         self.runs: list[tuple[Array, int]] = []
         self.made: list[dict[str, Any]] = []
         self.texts: list[dict[str, Any]] = []
-        self.said = io.StringIO()
+        self.said, self.complained = io.StringIO(), io.StringIO()
         self.returned: Any = None
         self.error: Exception | None = None
         self.writing = False
@@ -65,7 +66,7 @@ class Notes:
         self.stack.enter_context(hub())
         self.stack.enter_context(replaced(driver, "accelerator_count", lambda: 0))
         self.stack.enter_context(contextlib.redirect_stdout(self.said))
-        self.stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
+        self.stack.enter_context(contextlib.redirect_stderr(self.complained))
         self._note(checkpoint, "open_checkpoint", self._opens)
         self._note(model, "__init__", self._builds)
         self._note(model, "load_huggingface_weights", self._loads)
@@ -195,7 +196,8 @@ def to_the_end(learner: Learner) -> dict[str, Any]:
     notes = run(learner)
     if notes.error is not None:
         raise notes.error
-    return {"returned": notes.returned, "said": notes.said.getvalue()[-2000:]}
+    said = notes.said.getvalue() + notes.complained.getvalue()
+    return {"returned": notes.returned, "said": said[-2000:]}
 
 
 def facts(learner: Learner) -> dict[str, Any]:
@@ -266,8 +268,11 @@ def _seeds(notes: Notes) -> list[Any]:
 def on_import(learner: Learner) -> list[str]:
     """What the parts note first while the file is imported once more, or how that ended
     the program."""
-    notes = executed(learner, "demo", ["--what-is-this"])
-    return notes.events[:1] or ([notes.returned] if notes.returned else [])
+    events = executed(learner, "demo", arguments(new=1)).events
+    if events:
+        return [each for each in events if each != "open"][:1] or events[:1]
+    ended = executed(learner, "demo", ["--what-is-this"]).returned
+    return [ended] if ended else []
 
 
 def as_a_program(learner: Learner) -> dict[str, Any]:

@@ -8,7 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from checker.worker.probe import Learner, array, attribute, fill, tensor, traced
+from checker.worker.probe import (
+    Learner,
+    Unusable,
+    array,
+    attribute,
+    fill,
+    tensor,
+    traced,
+)
 from tests.support.data import Array, Sizes, Weights, noise
 
 AFTER = "after another module"
@@ -56,6 +64,9 @@ class Layer:
         return self.fill(self.build(learner, sizes), self.weights(sizes))
 
     def answer(self, made: Any, x: Any) -> Array:
+        if not callable(made):
+            other = ", MAX's name for `forward`" * hasattr(made, "forward")
+            raise Unusable(f"{self.name} has no method `__call__`{other}")
         return array(made(x), f"{self.name}(...)(...)")
 
     # The probes
