@@ -39,6 +39,7 @@ FAMILY = 0.25
 PROCESSES = 32
 """How many those may be."""
 ENDLESS = "did not finish: is there an infinite loop?"
+SIGNALLED = "was ended by"
 WRITES_STACK = 0.2
 """Seconds for a worker to write where it is."""
 
@@ -95,6 +96,11 @@ class Answers:
     """Of a worker that answers each request in a process of its own: how that ended."""
     _at: object = None
     """What the worker calls the probe that has begun and not answered."""
+
+    @property
+    def suspect(self) -> bool:
+        """Whether a file that ran before may have ended the worker."""
+        return not self.apart and self.stopped.startswith(SIGNALLED)
 
     def take(self, message: object, awaited: list[tuple[object, str]]) -> bool:
         """Note one message; False if it is not one that can come now.
@@ -197,6 +203,7 @@ class WorkerProcess:
             fcntl.fcntl(self.channel, fcntl.F_SETPIPE_SZ, 2**20)
         self.began = time.monotonic()
         self.ready = False
+        self.requests = 0
         self._token = b""
         self._pending: list[bytes] = []
         self._received = 0
@@ -236,6 +243,7 @@ class WorkerProcess:
         itself is at fault.
         """
         self.wait_until_ready()
+        self.requests += 1
         answers = Answers(apart=self.around.apart)
         self._printed = _Printed()
         self._token, self._received = secrets.token_hex(8).encode(), 0
@@ -259,6 +267,16 @@ class WorkerProcess:
                 self._room = max(limits.memory, limits.compiling)
                 end = min(end + limits.fallback, latest)
                 self._allow(limits.fallback, end)
+        self._conclude(answers, request)
+        if answers.stopped and not answers.during:  # before it loaded a learner's file
+            printed = "\n".join(self._printed.lines[-8:])
+            raise RuntimeError(f"the worker {answers.stopped}\n{printed}")
+        answers.printed = self._printed.shown()
+        return answers
+
+    def _conclude(self, answers: Answers, request: dict[str, Any]) -> None:
+        """Say why there is no more, if there should be, and end a worker that is not
+        waiting for a request."""
         if answers.ended is None and (answers.apart or not answers.done):
             answers.stopped = answers.stopped or self._why()
             if answers.stopped == ENDLESS:
@@ -266,11 +284,6 @@ class WorkerProcess:
             self.close()
         elif not answers.done:
             answers.stopped = _end(answers.ended or 0)
-        if answers.stopped and not answers.during:  # before it loaded a learner's file
-            printed = "\n".join(self._printed.lines[-8:])
-            raise RuntimeError(f"the worker {answers.stopped}\n{printed}")
-        answers.printed = self._printed.shown()
-        return answers
 
     def _allow(self, seconds: float, end: float) -> None:
         """From now on this much of the processor's time, a multiple by the clock, and
@@ -460,7 +473,7 @@ def _end(status: int) -> str:
     """An exit status, or the negative number of a signal, in words."""
     if status < 0:
         with contextlib.suppress(ValueError):
-            return f"was ended by {signal.Signals(-status).name}"
+            return f"{SIGNALLED} {signal.Signals(-status).name}"
     return f"ended the process (exit status {status})"
 
 

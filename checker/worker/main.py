@@ -83,7 +83,6 @@ class Server:
     def serve(self, request: dict[str, Any]) -> None:
         self.token = request["token"]
         os.chdir(self.scratch)
-        self.interpreter.start_anew()
         _draw_from(request["seed"])
         probes = importlib.import_module(f"{request['package']}.probes")
         called = [(_found(probes, name), given) for name, given in request["probes"]]
