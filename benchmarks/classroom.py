@@ -44,7 +44,8 @@ def make_class(folder: Path, size: int) -> None:
         for each in puzzles():
             shutil.copy(ROOT / "solutions" / each.file, own)
         if number < harmful:
-            mean_harm(own, number, folder)
+            other = folder / f"student-{size - broken - 1:03}" / "layernorm.py"
+            mean_harm(own, number / harmful, other, attacking=bool(number % 2))
         else:
             for file in choose.sample(submissions("wrong"), 3):
                 (own / puzzle(file.step).file).write_bytes(file.source)
@@ -56,16 +57,16 @@ def make_class(folder: Path, size: int) -> None:
         (folder / f"broken-{number:02}.zip").write_bytes(part)
 
 
-def mean_harm(own: Path, number: int, folder: Path) -> None:
-    """Half of them attack the checker, half are files that harm a careless one."""
-    if number % 2:
-        name = attacks.names()[number * len(attacks.names()) // 20]
-        other = folder / "student-199" / "layernorm.py"
+def mean_harm(own: Path, part: float, other: Path, *, attacking: bool) -> None:
+    """An attack on the checker and on somebody else's file, or a file that harms a
+    careless checker: the one at this part, 0 to 1, of all there are."""
+    if attacking:
+        name = attacks.names()[int(part * len(attacks.names()))]
         source = attacks.attack(name, port=9, other=other)
         (own / "layernorm.py").write_text(source, encoding="utf-8")
         return
     found = submissions("hostile")
-    file = found[number * len(found) // 20]
+    file = found[int(part * len(found))]
     (own / puzzle(file.step).file).write_bytes(file.source)
 
 

@@ -20,15 +20,7 @@ from checker.interpreter.patches import (
     install,
     interpreting,
     listen,
-    start_anew,
     uninstall,
 )
 
-__all__ = [
-    "Interpreted",
-    "install",
-    "interpreting",
-    "listen",
-    "start_anew",
-    "uninstall",
-]
+__all__ = ["Interpreted", "install", "interpreting", "listen", "uninstall"]

@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import sys
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -183,25 +182,6 @@ def _held(self: eager.ComputeGraph, argument: _core.Value) -> bool:
     return bool(self.sources[argument]._value._mlir_value == argument)
 
 
-# --- what is left behind --------------------------------------------------------------
-
-_latest: deque[Graph] = deque(maxlen=100)
-"""Each has two threads and two open files."""
-
-
-def _init_graph(self: Graph, *args: Any, **more: Any) -> None:
-    """Keeps graphs for a while: a value that outlives its graph ends the process."""
-    _latest.append(self)
-    _ORIGINALS[Graph, "__init__"](self, *args, **more)
-
-
-def start_anew() -> None:
-    """From here on, eager tensors have a new graph: what somebody has mixed into the
-    old one, such as a value of another graph, would spoil every later tensor."""
-    eager.GRAPH.sources.clear()
-    eager.GRAPH = eager.ComputeGraph()
-
-
 # --- compiled graphs ------------------------------------------------------------------
 
 
@@ -326,7 +306,6 @@ _PATCHES: dict[tuple[type, str], Callable[..., Any]] = {
     (eager.ComputeGraph, "add_source"): _add_source,
     (eager.ComputeGraph, "evaluate"): _evaluate,
     (engine.InferenceSession, "load"): _load,
-    (Graph, "__init__"): _init_graph,
 }
 _ORIGINALS = {place: getattr(*place) for place in _PATCHES}
 

@@ -30,15 +30,18 @@ SHOWN_LINES = 40
 SHOWN_WIDTH = 200
 LONG = 4000
 """Characters of an exception's message."""
-PATIENCE = 2.0
+PATIENCE = 3.0
 """Seconds by the clock for each that a worker may use of the processor."""
 TICK = 0.05
 """Seconds between two looks at a worker's memory and clock."""
+PAUSE = 1.0
+"""Seconds between two looks beyond which this machine stood still."""
 FAMILY = 0.25
 """Seconds between two looks at the processes that an isolated worker has started."""
 PROCESSES = 32
 """How many those may be."""
 ENDLESS = "did not finish: is there an infinite loop?"
+SIGNALLED = "was ended by"
 WRITES_STACK = 0.2
 """Seconds for a worker to write where it is."""
 
@@ -95,6 +98,11 @@ class Answers:
     """Of a worker that answers each request in a process of its own: how that ended."""
     _at: object = None
     """What the worker calls the probe that has begun and not answered."""
+
+    @property
+    def suspect(self) -> bool:
+        """Whether a file that ran before may have ended the worker."""
+        return not self.apart and self.stopped.startswith(SIGNALLED)
 
     def take(self, message: object, awaited: list[tuple[object, str]]) -> bool:
         """Note one message; False if it is not one that can come now.
@@ -178,6 +186,21 @@ def key(probe: list[Any]) -> str:
 LOAD = "load"
 
 
+class Clock:
+    """Seconds by the clock in which this machine ran: one that was asleep, or stood
+    still, makes no loop endless."""
+
+    def __init__(self) -> None:
+        self._seconds = 0.0
+        self._looked = time.monotonic()
+
+    def __call__(self) -> float:
+        now = time.monotonic()
+        self._seconds += min(now - self._looked, PAUSE)
+        self._looked = now
+        return self._seconds
+
+
 class WorkerProcess:
     """A worker process. It is starting when this returns; ``ask`` waits for it."""
 
@@ -195,8 +218,9 @@ class WorkerProcess:
             os.set_blocking(descriptor, False)
         with contextlib.suppress(AttributeError, OSError):  # macOS lacks it
             fcntl.fcntl(self.channel, fcntl.F_SETPIPE_SZ, 2**20)
-        self.began = time.monotonic()
+        self.clock = Clock()
         self.ready = False
+        self.requests = 0
         self._token = b""
         self._pending: list[bytes] = []
         self._received = 0
@@ -206,7 +230,7 @@ class WorkerProcess:
         self._counted = 0.0
         self._late = False
         self._processor = float("inf")
-        self._deadline = self.began + limits.start
+        self._deadline = limits.start
         self._printed = _Printed()
 
     @property
@@ -217,14 +241,13 @@ class WorkerProcess:
         """Returns when MAX is imported. Raises RuntimeError with what was printed."""
         if self.ready:
             return
-        self._deadline = self.began + self.limits.start
         for message in self._messages():
             if message == {"ready": True}:
                 self.ready = True
                 self._printed = _Printed()
                 return
         printed = "\n".join(self._printed.lines[-8:])
-        late = time.monotonic() > self._deadline
+        late = self.clock() > self._deadline
         reason = "it took too long" if late else self._ended()
         self.close()
         raise RuntimeError(f"the worker did not start: {reason}\n{printed}".strip())
@@ -236,13 +259,14 @@ class WorkerProcess:
         itself is at fault.
         """
         self.wait_until_ready()
+        self.requests += 1
         answers = Answers(apart=self.around.apart)
         self._printed = _Printed()
         self._token, self._received = secrets.token_hex(8).encode(), 0
         limits = self.limits
         seconds, step = limits.of(request)
-        end = time.monotonic() + PATIENCE * step
-        latest = time.monotonic() + limits.compile
+        end = self.clock() + PATIENCE * step
+        latest = self.clock() + limits.compile
         self._allow(seconds, end)
         numbered = enumerate(map(key, request["probes"]))
         awaited: list[tuple[object, str]] = [(LOAD, LOAD), *numbered]
@@ -259,6 +283,16 @@ class WorkerProcess:
                 self._room = max(limits.memory, limits.compiling)
                 end = min(end + limits.fallback, latest)
                 self._allow(limits.fallback, end)
+        self._conclude(answers, request)
+        if answers.stopped and not answers.during:  # before it loaded a learner's file
+            printed = "\n".join(self._printed.lines[-8:])
+            raise RuntimeError(f"the worker {answers.stopped}\n{printed}")
+        answers.printed = self._printed.shown()
+        return answers
+
+    def _conclude(self, answers: Answers, request: dict[str, Any]) -> None:
+        """Say why there is no more, if there should be, and end a worker that is not
+        waiting for a request."""
         if answers.ended is None and (answers.apart or not answers.done):
             answers.stopped = answers.stopped or self._why()
             if answers.stopped == ENDLESS:
@@ -266,16 +300,11 @@ class WorkerProcess:
             self.close()
         elif not answers.done:
             answers.stopped = _end(answers.ended or 0)
-        if answers.stopped and not answers.during:  # before it loaded a learner's file
-            printed = "\n".join(self._printed.lines[-8:])
-            raise RuntimeError(f"the worker {answers.stopped}\n{printed}")
-        answers.printed = self._printed.shown()
-        return answers
 
     def _allow(self, seconds: float, end: float) -> None:
         """From now on this much of the processor's time, a multiple by the clock, and
         nothing after ``end``: a busy machine is no endless loop."""
-        self._deadline = min(time.monotonic() + PATIENCE * seconds, end)
+        self._deadline = min(self.clock() + PATIENCE * seconds, end)
         self._processor = self._usage()[1] + seconds
 
     def _send(self, request: dict[str, Any]) -> None:
@@ -355,7 +384,7 @@ class WorkerProcess:
         """Whether a limit is reached."""
         return (
             self._late
-            or time.monotonic() > self._deadline
+            or self.clock() > self._deadline
             or self._too_large
             or self._printed.size > self.limits.output
             or self._received > self.limits.answer
@@ -430,13 +459,13 @@ class WorkerProcess:
             return f"started more than {PROCESSES} processes"
         if self._printed.size > self.limits.output:
             return f"printed more than {self.limits.output // 2**20} MB"
-        if (self._late or time.monotonic() > self._deadline) and self.alive:
+        if (self._late or self.clock() > self._deadline) and self.alive:
             return ENDLESS
         return self._ended()
 
     def _line_of(self, path: str) -> int:
         """The line of a file that the worker is at; 0 where that is not known."""
-        if self.around.inside or not self.around.scratch:
+        if self.around.apart:
             return 0
         with contextlib.suppress(OSError):
             os.kill(self.process.pid, wire.TELL_STACK)
@@ -460,7 +489,7 @@ def _end(status: int) -> str:
     """An exit status, or the negative number of a signal, in words."""
     if status < 0:
         with contextlib.suppress(ValueError):
-            return f"was ended by {signal.Signals(-status).name}"
+            return f"{SIGNALLED} {signal.Signals(-status).name}"
     return f"ended the process (exit status {status})"
 
 

@@ -194,7 +194,10 @@ class Examiner:
             return Answers()
         try:
             answers = self._answer(request)
+            if answers.suspect and self._worker and self._worker.requests > 1:
+                raise RuntimeError(answers.stopped)
         except RuntimeError:  # what ran before may have left the worker unfit
+            self._drop()
             try:
                 answers = self._answer(request)
             except RuntimeError as error:

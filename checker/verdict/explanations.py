@@ -671,8 +671,7 @@ SIZES = (
         "No random numbers can be drawn while a graph is traced, and a new layer "
         "draws some: create layers in `__init__` and call them in `__call__`.",
         "self.c_fc(x)", traced="yes", within=".*"),
-    row("parameter-made-in-graph", "self.y = x + 1",
-        "KeyError: '<name>'",
+    row("parameter-made-in-graph", "self.y = x + 1", "KeyError: '<name>'",
         "`self.{name}` is assigned while a graph is traced, which makes it a new "
         "parameter: keep the Tensor in a local variable.",
         "x + 1", {"name": "y"}, through=r".*Module\._mapped_parameters.*"),

@@ -135,8 +135,12 @@ class Judge:
         if self.answers.stopped and check is not first:
             return self._blocked(check, first.name)
         reason = f"{self.name} {self.answers.stopped or 'gave no answer'}"
+        return self._stopped(check.name, said(check, None), reason)
+
+    def _stopped(self, name: str, sentence: str, reason: str) -> Line:
+        """An error, with the line that the file was at where that is known."""
         place = Place(self.file, self.answers.stuck) if self.answers.stuck else None
-        return Line(check.name, "error", said(check, None), (reason,), place=place)
+        return Line(name, "error", sentence, (reason,), place=place)
 
     def _place(self, where: str) -> Place | None:
         """Where to begin: which line is wrong is not known, so none is quoted."""
@@ -149,9 +153,7 @@ class Judge:
         if error is not None:
             return explained(name, name, error, self.file)
         if self.answers.during == LOAD and self.answers.stopped:
-            reason = f"{self.name} {self.answers.stopped}"
-            place = Place(self.file, self.answers.stuck) if self.answers.stuck else None
-            return Line(name, "error", name, (reason,), place=place)
+            return self._stopped(name, name, f"{self.name} {self.answers.stopped}")
         return None
 
     def _besides(self, lines: list[Line]) -> list[Line]:

@@ -32,7 +32,6 @@ from typing import IO, Any
 
 from checker.course import SEED
 from checker.link import wire
-from checker.link.wire import COURSE
 from checker.worker import guard
 from checker.worker.describe import describe
 from checker.worker.files import Files, places
@@ -83,7 +82,6 @@ class Server:
     def serve(self, request: dict[str, Any]) -> None:
         self.token = request["token"]
         os.chdir(self.scratch)
-        self.interpreter.start_anew()
         _draw_from(request["seed"])
         probes = importlib.import_module(f"{request['package']}.probes")
         called = [(_found(probes, name), given) for name, given in request["probes"]]
@@ -154,13 +152,20 @@ def clear(scratch: str) -> None:
     own = {scratch, os.environ["TMPDIR"], os.environ["HOME"], "/dev/shm"}
     for folder in sorted(own, key=len, reverse=True):
         for entry in os.scandir(folder) if os.access(folder, os.W_OK) else ():
-            if entry.path in own or entry.name == COURSE:
+            if entry.path in own or entry.name == wire.COURSE:
                 continue
             if entry.is_dir(follow_symlinks=False):
                 shutil.rmtree(entry.path, ignore_errors=True)
             else:
                 with contextlib.suppress(OSError):
                     os.remove(entry.path)
+
+
+def tell_stack() -> None:
+    """Have a signal write where this process is."""
+    with contextlib.suppress(OSError):  # a full disk
+        stack = open(wire.STACK, "w")  # noqa: SIM115  (open as long as the worker is)
+        faulthandler.register(wire.TELL_STACK, stack, all_threads=False)
 
 
 def untouchable() -> None:
@@ -178,12 +183,11 @@ def main() -> None:
     # is the parent's to answer.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     prepare()
-    with contextlib.suppress(OSError):  # a full disk
-        stack = open(wire.STACK, "w")  # noqa: SIM115  (open as long as the worker is)
-        faulthandler.register(wire.TELL_STACK, stack, all_threads=False)
+    apart = "apart" in sys.argv
+    if not apart:
+        tell_stack()
     server = Server(answers)
     server.send({"ready": True})
-    apart = "apart" in sys.argv
     sys.argv[1:] = []
     limit_resources()
     if apart:

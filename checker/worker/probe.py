@@ -155,6 +155,18 @@ def traced(
     return array(compiled(tensor(example)))
 
 
+def traced_twice(
+    call: Callable[..., Any],
+    weights_of: Any,
+    shape: tuple[str | int, ...],
+    example: np.ndarray,
+) -> np.ndarray:
+    """``traced``, after a graph with one token less: what the first graph has made is
+    of no use in the second."""
+    traced(call, weights_of, shape, example[:, 1:])
+    return traced(call, weights_of, shape, example)
+
+
 @contextmanager
 def replaced(owner: object, name: str, value: object) -> Iterator[None]:
     """Set an attribute for a while (a recording stand-in for a library's function)."""

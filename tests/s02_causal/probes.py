@@ -3,11 +3,12 @@
 The sizes differ: nothing is as long as something else by chance.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from checker.worker.probe import Learner, array, tensor, traced
+from checker.worker.probe import Learner, array, tensor, traced, traced_twice
 from tests.support.data import Array
 
 BATCH, WIDTH = 2, 7
@@ -33,10 +34,17 @@ def shapes(causal: Learner) -> list[list[int]]:
 
 def added(causal: Learner, rows: int, cached: int, named: bool = False) -> Array:
     """The mask added to scores of 0 in a graph, where the length has no number yet. It
-    is ``x.shape[1]``, or given by its name alone.
+    is ``x.shape[1]``, or given by its name alone."""
+    return _added(causal, rows, cached, named, traced)
 
-    Traced twice: what the first graph has made is of no use in the second.
-    """
+
+def added_twice(causal: Learner, rows: int, cached: int, named: bool = False) -> Array:
+    return _added(causal, rows, cached, named, traced_twice)
+
+
+def _added(
+    causal: Learner, rows: int, cached: int, named: bool, by: Callable[..., Array]
+) -> Array:
     from max.experimental import functional as F
 
     def scores(x: Any) -> Any:
@@ -50,8 +58,7 @@ def added(causal: Learner, rows: int, cached: int, named: bool = False) -> Array
         return x @ F.transpose(keys, 1, 2) + hidden
 
     zeros = np.zeros((BATCH, rows, WIDTH), np.float32)
-    traced(scores, None, ("batch", "length", WIDTH), zeros[:, 1:])
-    return traced(scores, None, ("batch", "length", WIDTH), zeros)
+    return by(scores, None, ("batch", "length", WIDTH), zeros)
 
 
 def is_functional(causal: Learner) -> bool:

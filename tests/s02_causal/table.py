@@ -184,7 +184,7 @@ def row(
 def in_a_graph(name: str, rows: int, cached: int, *named: bool) -> Check:
     return Check(
         name,
-        "added",
+        "added_twice",
         given=(rows, cached, *named),
         expect=lambda: np.stack([mask(rows, cached)] * BATCH),
         needs=(PLAIN,),

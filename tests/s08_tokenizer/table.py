@@ -23,7 +23,7 @@ LOUD = (
     "\u03a9 \ufb01 a\u00a0b \U0001f642 say   'tis 42 . &amp; \u200d \n"
 )
 LONG = " ".join(["It was so.", *[PLAIN] * 600])
-PAGES = " ".join(["It was so so so.", *[PLAIN] * 80])
+PAGES = " ".join(["It was so so so.", *[PLAIN] * 65])
 SHORT = "the end"
 END_ID, SIZE = 2047, 2048
 

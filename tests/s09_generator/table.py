@@ -383,13 +383,14 @@ def never_drawn(got: list[str], at: int) -> bool:
 
 
 def by_seeds(judge: Callable[..., bool]) -> Callable[[Any], bool]:
-    """A judgement of texts that are as long as they should be: nothing else is wrong.
-    It is given those of seed 7, of 0, of other seeds, of None, of none given, of 7 by
-    another object.
+    """A judgement of texts that are as long as they should be, each with more than one
+    token: few of those are the same by chance. It is given those of seed 7, of 0, of
+    other seeds, of None, of none given, of 7 by another object.
     """
 
     def proves(got: list[str]) -> bool:
-        if {len(text) for text in got} != {len(PROMPT) + 9}:
+        written = [text[len(PROMPT) :] for text in got]
+        if not all(len(text) == 9 and len(set(text)) > 1 for text in written):
             return False
         return judge(got[:2], got[2:4], got[4:7], got[7:9], got[9:11], got[11])
 

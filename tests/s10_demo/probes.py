@@ -154,15 +154,21 @@ def arguments(seed: int = SEED, new: int = NEW) -> list[str]:
     return ["--model", folder, "--max-new-tokens", str(new), "--seed", str(seed)]
 
 
-def noted(learner: Learner, *argv: list[str], dry: bool = False) -> Notes:
-    main = learner.main
+def watched(call: Callable[[], Any], *, dry: bool) -> Notes:
+    """The notes of a call, and how it ended."""
     with Notes(dry=dry) as notes:
         try:
-            notes.returned = plain(main(*argv))
+            notes.returned = plain(call())
         except SystemExit as end:
             notes.returned = f"SystemExit({end.code})"
         except Exception as error:
             notes.error = error
+    return notes
+
+
+def noted(learner: Learner, *argv: list[str], dry: bool = False) -> Notes:
+    main = learner.main
+    notes = watched(lambda: main(*argv), dry=dry)
     if notes.returned != 0:
         print(notes.said.getvalue())
     return notes
@@ -172,14 +178,8 @@ def executed(learner: Learner, name: str, arguments: list[str]) -> Notes:
     """The notes of the file itself, imported by this name once more."""
     spec = learner.names()["__spec__"]
     names = {**vars(importlib.util.module_from_spec(spec)), "__name__": name}
-    with Notes(dry=True) as notes, replaced(sys, "argv", ["demo.py", *arguments]):
-        try:
-            exec(spec.loader.get_code(spec.name), names)
-        except SystemExit as end:
-            notes.returned = f"SystemExit({end.code})"
-        except Exception as error:
-            notes.error = error
-    return notes
+    with replaced(sys, "argv", ["demo.py", *arguments]):
+        return watched(lambda: exec(spec.loader.get_code(spec.name), names), dry=True)
 
 
 def run(learner: Learner) -> Notes:

@@ -187,7 +187,8 @@ class Rows:
             ("keeps the rows of a batch apart", "rows_apart", {"accept": rows_apart}),
             ("leaves its input unchanged", "input_afterwards",
              {"expect": lambda: self.layer.x(self.layer.sizes), "tolerance": 0.0}),
-            ("can be traced with any batch size and number of tokens", "traced", right),
+            ("can be traced with any batch size and number of tokens", "traced_twice",
+             right),
         )  # fmt: skip
         return tuple(
             self._row(name, f"layer.{probe}", needs=(self.does,), **more)
