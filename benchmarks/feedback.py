@@ -1,6 +1,6 @@
 """How long a learner waits: every step, wrong and right, beside the bare import of MAX.
 
-    uv run benchmarks/feedback.py               # about two minutes; --rounds 5
+    uv run benchmarks/feedback.py               # about eight minutes; --rounds 5
 
 All rows are measured in turn, round after round, as processes started by the command
 line with an empty MAX cache; the medians are compared with a process that does nothing

@@ -20,6 +20,7 @@ parent process imports tables: the worker, where the learner's code runs, import
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 Given = tuple[Any, ...]
@@ -66,7 +67,8 @@ class Check:
         probe: a function of the step's ``probes.py``; "layer.calls" is an attribute.
         given: its arguments after the learner's module.
         expect, accept, tolerance: what is right.
-        mistakes: what is known to be wrong, from the particular to the general.
+        mistakes: what is known to be wrong, from the particular to the general; or a
+            function that says it, where that takes a while: ``known`` calls it.
         needs: checks without which this one means nothing.
         where: the function to look at, as ``Class.method``.
         passed, failed: replace ``name`` where the two differ; ``{got}`` is the value.
@@ -77,7 +79,7 @@ class Check:
     given: Given = ()
     expect: Callable[[], object] | None = None
     accept: Callable[[Any], str | None] | None = None
-    mistakes: tuple[Mistake, ...] = ()
+    mistakes: tuple[Mistake, ...] | Callable[[], tuple[Mistake, ...]] = ()
     needs: tuple[str, ...] = ()
     where: str = ""
     tolerance: float = 5e-5
@@ -89,6 +91,11 @@ class Check:
             raise ValueError(f"{self.name!r} checks nothing: say expect or accept")
         if not isinstance(self.needs, tuple):
             raise TypeError(f"{self.name!r}: needs is a tuple, also of one check")
+
+    @cached_property
+    def known(self) -> tuple[Mistake, ...]:
+        """The mistakes."""
+        return self.mistakes() if callable(self.mistakes) else self.mistakes
 
 
 @dataclass(frozen=True)

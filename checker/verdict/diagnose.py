@@ -25,7 +25,7 @@ def prepare(table: Table, seconds: float) -> None:
     """Compute what the mistakes of a table give, for so long at most."""
     until = time.monotonic() + seconds
     for check in table.checks:
-        for mistake in check.mistakes:
+        for mistake in check.known:
             _answer(mistake, until)
 
 
@@ -42,7 +42,7 @@ def diagnose(
         own: the answers to the mistakes' own probes, as far as they were asked.
         until: the moment after which nothing more is computed.
     """
-    for mistake in check.mistakes:
+    for mistake in check.known:
         answer = own.get(mistake) if mistake.probe else result
         if answer is not None and _shows(mistake, answer, check.tolerance, until):
             return mistake
@@ -87,7 +87,7 @@ def own_probes(checks: Iterable[Check]) -> list[list[Any]]:
     asked = [
         [mistake.probe, list(mistake.given)]
         for check in checks
-        for mistake in check.mistakes
+        for mistake in check.known
         if mistake.probe
     ]
     return [probe for number, probe in enumerate(asked) if probe not in asked[:number]]

@@ -73,7 +73,7 @@ class Judge:
         for check in self._failed():
             own = {
                 mistake: answers[asked]
-                for mistake in check.mistakes
+                for mistake in check.known
                 if (asked := key([mistake.probe, list(mistake.given)])) in answers
             }
             if check.name not in self.mistakes:
@@ -197,8 +197,11 @@ def is_open(result: Result | None) -> bool:
 def said(check: Check, result: Result | None, passed: bool = False) -> str:
     """The sentence of a check's line; its name where there is no value to show."""
     template = (check.passed if passed else check.failed) or check.name
-    if result is None or (result[0] == "error" and "{got}" in template):
+    shows = "{got}" in template
+    if result is None or (result[0] == "error" and shows):
         return check.name
+    if not shows:
+        return template
     got = result[1]
     plain = repr(got) if isinstance(got, float) else brief(got)
     return template.replace("{got}", plain)

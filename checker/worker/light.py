@@ -1,20 +1,64 @@
-"""Import less: what the worker's two large packages do at import, it does not need.
+"""Do less: what the worker's two large packages do at import, it does not need.
 
 Both packages work as ever; what is left out is imported when somebody asks for it, or,
 with transformers' other models, cannot be asked for.
 """
 
+import functools
 import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import math
 import os
 import sys
-from types import ModuleType
+import typing
+from collections.abc import Callable
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 MODELS = ("auto", "gpt2")
 """The folders of ``transformers.models`` that a GPT-2 needs."""
+LARGE = 2**20
+"""Numbers of a weight."""
+
+
+def light_protocols() -> None:
+    """Have Python 3.11 remember which members a protocol has, as 3.12 does: MAX asks
+    whether an operand is one of its protocols several times for each operation."""
+    for name in ("_get_protocol_attrs", "_is_callable_members_only"):
+        setattr(typing, name, functools.cache(getattr(typing, name)))
+
+
+def light_layers() -> None:
+    """Have NumPy draw the weights of a new ``Linear`` or ``Embedding``, which checks
+    overwrite: as operations of MAX they are a quarter of all that a step runs."""
+    from max.experimental import random
+    from max.nn.module_v3 import embedding, linear
+
+    quick = SimpleNamespace(normal=functools.partial(_normal, random.normal))
+    linear.random = embedding.random = quick
+
+
+def _normal(by_max: Callable[[Any], Any], shape: Any) -> Any:
+    """Random weights; what is out of the ordinary is left to MAX, and so are large
+    ones, which it may never need to draw."""
+    import numpy as np
+    from max.driver import CPU
+    from max.dtype import DType
+    from max.experimental.tensor import Tensor, defaults
+    from max.graph import Graph
+
+    usual = defaults() == (DType.float32, CPU())
+    usual = usual and all(type(size) is int and size > 0 for size in shape)
+    if not usual or math.prod(shape) > LARGE:
+        return by_max(shape)
+    try:
+        _ = Graph.current
+    except LookupError:
+        drawn = np.random.default_rng().standard_normal(shape, np.float32)
+        return Tensor.from_dlpack(drawn)
+    return by_max(shape)
 
 
 def light_max_nn() -> None:

@@ -35,7 +35,12 @@ from checker.link import wire
 from checker.worker import guard
 from checker.worker.describe import describe
 from checker.worker.files import Files, places
-from checker.worker.light import light_max_nn, light_transformers
+from checker.worker.light import (
+    light_layers,
+    light_max_nn,
+    light_protocols,
+    light_transformers,
+)
 from checker.worker.limits import limit_resources
 from checker.worker.probe import Learner
 
@@ -45,11 +50,13 @@ PR_SET_DUMPABLE = 4
 
 def prepare() -> None:
     """Import MAX and interpret its graphs; float32 on the CPU, whatever is there."""
+    light_protocols()
     light_max_nn()
     light_transformers()
     from checker import interpreter
 
     importlib.import_module("max.nn.module_v3")
+    light_layers()
     from max.driver import CPU
     from max.dtype import DType
     from max.experimental import tensor

@@ -54,7 +54,7 @@ def close_ones(puzzle: Puzzle) -> list[str]:
         with np.errstate(all="ignore"):
             given = [
                 (m.id, (m.probe, m.given), m.gives())
-                for m in check.mistakes
+                for m in check.known
                 if m.gives is not None
             ]
         if check.expect is not None:

@@ -37,14 +37,14 @@ STEPS = pytest.mark.parametrize("puzzle", every(), ids=lambda puzzle: puzzle.ste
 def computed(check: Check) -> list[tuple[Mistake, Any]]:
     """The mistakes that give an answer of their own, and that answer."""
     with np.errstate(all="ignore"):
-        return [(m, m.gives()) for m in check.mistakes if m.gives is not None]
+        return [(m, m.gives()) for m in check.known if m.gives is not None]
 
 
 def sentences(puzzle: Puzzle) -> Iterator[str]:
     """All that a learner can read in a step's report, but for numbers."""
     for check in puzzle.table.checks:
         yield from (check.name, check.passed, check.failed)
-        yield from (mistake.message for mistake in check.mistakes)
+        yield from (mistake.message for mistake in check.known)
 
 
 @pytest.mark.parametrize(("puzzle", "check"), ROWS)
@@ -83,7 +83,7 @@ def test_what_is_right_is_no_mistake(puzzle: Puzzle, check: Check) -> None:
     want = check.expect()
     mistaken = [
         mistake.id
-        for mistake in check.mistakes
+        for mistake in check.known
         if mistake.proves and not mistake.probe and holds(mistake.proves, want)
     ]
     assert not mistaken
@@ -159,7 +159,7 @@ def test_garbage_is_not_named(puzzle: Puzzle, check: Check, mode: str) -> None:
                 "value",
                 scrambled(mistake.gives() if mistake.gives else form, mode),
             )
-            for mistake in check.mistakes
+            for mistake in check.known
             if mistake.probe
         }
         named = diagnose(check, garbage, own, time.monotonic() + 60)
@@ -184,7 +184,7 @@ def test_every_mistake_is_computed_or_shown(puzzle: Puzzle) -> None:
     blind = {
         mistake.id
         for check in puzzle.table.checks
-        for mistake in check.mistakes
+        for mistake in check.known
         if mistake.gives is None
     }
     assert not blind - shown
@@ -195,7 +195,7 @@ def test_one_id_is_one_mistake(puzzle: Puzzle) -> None:
     """Within a step the same id comes with the same message."""
     messages: dict[str, set[str]] = {}
     for check in puzzle.table.checks:
-        for mistake in check.mistakes:
+        for mistake in check.known:
             messages.setdefault(mistake.id, set()).add(mistake.message)
     assert not {name for name, told in messages.items() if len(told) > 1}
 
@@ -204,7 +204,7 @@ def test_one_id_is_one_mistake(puzzle: Puzzle) -> None:
 def test_a_mistake_can_be_found(puzzle: Puzzle) -> None:
     """Every mistake says how it is known."""
     for check in puzzle.table.checks:
-        for mistake in check.mistakes:
+        for mistake in check.known:
             assert mistake.gives or mistake.proves or mistake.refused, mistake.id
 
 
@@ -214,7 +214,7 @@ def test_probes_exist(puzzle: Puzzle) -> None:
     probes = importlib.import_module(f"{puzzle.package}.probes")
     table = puzzle.table
     for check in (*table.checks, *filter(None, [table.compiled])):
-        asked = [check.probe, *(m.probe for m in check.mistakes if m.probe)]
+        asked = [check.probe, *(m.probe for m in check.known if m.probe)]
         for name in asked:
             assert callable(reduce(getattr, name.split("."), probes)), name
 
@@ -244,7 +244,7 @@ def test_sentences_are_plain(puzzle: Puzzle) -> None:
         assert "!" not in sentence.replace("'!'", ""), sentence  # '!' is a token
         assert not re.search(r"\b(simply|just|obviously|easy)\b", sentence), sentence
     for check in puzzle.table.checks:
-        for mistake in check.mistakes:
+        for mistake in check.known:
             assert mistake.message.endswith((".", "?")), mistake.message
             assert not re.search(r"\s", mistake.id), mistake.id
 
@@ -286,7 +286,7 @@ def test_there_are_ten_tables_and_at_least_110_mistakes() -> None:
         mistake.id
         for puzzle in puzzles()
         for check in puzzle.table.checks
-        for mistake in check.mistakes
+        for mistake in check.known
     }
     assert len(puzzles()) == 10
     assert len(known) >= 110

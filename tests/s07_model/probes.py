@@ -210,7 +210,10 @@ def _held(now: Any, shape: Any, path: str, own: Weights, start: Weights) -> str:
 
 
 def _equal(one: Array, other: Array) -> bool:
-    return one.shape == other.shape and np.allclose(one, other, 1e-6, 1e-6)
+    if one.shape != other.shape:
+        return False
+    near = abs(float(one.flat[0]) - float(other.flat[0])) < 1e-2  # most are not
+    return near and np.allclose(one, other, 1e-6, 1e-6)
 
 
 def _logits(made: Any, sizes: Sizes, holds: list[Any]) -> Array | None:

@@ -7,7 +7,7 @@ Sources: Sennrich et al. 2016, arXiv:1508.07909; Radford et al. 2019, section 2.
 import json
 import re
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from itertools import pairwise
 
 from tests.support.stand_ins import BUNDLED, HUB_MERGES, HUB_VOCABULARY, LETTERS
@@ -46,10 +46,13 @@ class Bpe:
             parts = [*parts[:at], "".join(best), *parts[at + 2 :]]
         return parts
 
+    @cached_property
+    def token_of(self) -> dict[int, str]:
+        return {number: token for token, number in self.vocab.items()}
+
     def tokens(self, ids: list[int]) -> list[str]:
         """As the vocabulary has them, with Ġ for a space."""
-        token_of = {number: token for token, number in self.vocab.items()}
-        return [token_of[number] for number in ids]
+        return [self.token_of[number] for number in ids]
 
     def decode(self, ids: list[int], errors: str = "replace") -> str:
         letters = "".join(self.tokens(ids))
