@@ -89,6 +89,8 @@ def main(argv: list[str] | None = None) -> int:
     """Write; 0 when all was written."""
     options = arguments()
     args = options.parse_args(argv)
+    if not args.prompt:
+        options.error("PROMPT is empty: give it a word to begin with")
     with contextlib.redirect_stdout(sys.stderr):
         print(use_own_files())
         try:

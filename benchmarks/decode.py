@@ -1,31 +1,38 @@
 """Tokens a second with the cache, beside transformers and CTranslate2, at 124M.
 
-Each engine is a process of its own that holds GPT-2 small with the same random weights.
-They take turns: a prompt of 64 or 512 tokens, then some greedy tokens, timed one by one.
-Ratios are those of the median token. The other engines are not part of the environment:
+Each engine is a process of its own that holds GPT-2 small with the same random
+weights. They take turns: a prompt of 64 or 512 tokens, then some greedy tokens, timed
+one by one. Ratios are those of the median token. The other engines are not part of the
+environment:
 
     uv venv others && uv pip install --python others torch transformers ctranslate2
     uv run benchmarks/decode.py --others others/bin/python
 
 Measure on a quiet machine. ``--batch`` feeds several texts at once, MAX alone;
-``--growth`` writes 900 tokens with MAX and says how the process grew.
+``--growth`` writes 900 tokens with MAX and says how the process grew; ``--sizes`` does
+the four other sizes of GPT-2 instead, MAX alone.
 """
 
 import argparse
 import json
+import math
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "solutions")]
 
-from generate import Memory, write_checkpoint  # noqa: E402  the course is found first
+from config import GPT2Config  # noqa: E402  the course is found first
+from generate import Memory, write_checkpoint  # noqa: E402
+
+from models.checkpoint import expected  # noqa: E402
 
 CONTEXTS = (64, 512)
 STEPS = 24
@@ -33,6 +40,12 @@ OURS = ("max float32", "max q4_0")
 OTHERS = ("transformers", "ctranslate2 float32", "ctranslate2 int8")
 SETTLED = 10
 VOCABULARY = 50257
+SIZES = {
+    "distilgpt2": {"n_layer": 6},
+    "medium": {"n_layer": 24, "n_head": 16, "n_embd": 1024},
+    "large": {"n_layer": 36, "n_head": 20, "n_embd": 1280},
+    "xl": {"n_layer": 48, "n_head": 25, "n_embd": 1600},
+}
 
 Steps = Callable[[int, int, int], Iterator[None]]
 """From the lengths of prompt and continuation and the batch: one item for each token
@@ -121,14 +134,13 @@ def serve(engine: str, folder: Path) -> None:
     after the first, and with the megabytes that the process holds."""
     name, _, kind = engine.partition(" ")
     steps = ENGINES[name](folder, kind)
-    print(json.dumps("ready"), flush=True)
+    print(json.dumps({"ready": Memory().now()}), flush=True)
     for line in sys.stdin:
         memory, moments = [], []
         for _ in steps(*json.loads(line)):
             moments.append(time.perf_counter())
             memory.append(Memory().now())
-        pairs = zip(moments, moments[1:], strict=False)
-        spent = [1000 * (after - before) for before, after in pairs]
+        spent = [1000 * (after - before) for before, after in pairwise(moments)]
         print(json.dumps({"ms": spent, "memory": memory}), flush=True)
 
 
@@ -143,12 +155,14 @@ class Engine:
             stdout=subprocess.PIPE,
             text=True,
         )
-        self.read()
+        began = time.perf_counter()
+        self.loaded_mb = self.read()["ready"]
+        self.seconds = time.perf_counter() - began
 
     def read(self) -> Any:
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            if line.startswith(("{", '"ready"')):
+            if line.startswith("{"):
                 return json.loads(line)
         raise RuntimeError(f"{self.name} ended: {self.process.wait()}")
 
@@ -210,6 +224,30 @@ def growth(engine: Engine) -> None:
     print(f"\n{engine.name} grew by {grown:.1f} MB in 900 tokens, to {memory[-1]:.0f}")
 
 
+def other_sizes(folder: Path) -> None:
+    """The second start, with the graph in MAX's cache."""
+    print("\nmodel      parameters   start, s   ms a token   tokens/s   MB")
+    for name, sizes in SIZES.items():
+        write_checkpoint(folder, **sizes)
+        millions = sum(
+            math.prod(shape)
+            for tensor, shape in expected({**vars(GPT2Config()), **sizes}).items()
+            if tensor != "lm_head.weight"
+        )
+        for start in (1, 2):
+            engine = Engine(OURS[0], sys.executable, folder)
+            if start == 2:
+                engine.ask(64, 4)
+                found = engine.ask(64, STEPS)
+                ms = statistics.median(found["ms"])
+                print(
+                    f"{name:11}{millions / 1e6:10.0f}{engine.seconds:11.1f}{ms:13.1f}"
+                    f"{1000 / ms:11.1f}{max(found['memory']):5.0f}",
+                    flush=True,
+                )
+            engine.close()
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--others", metavar="PYTHON", help="has the other engines")
@@ -217,6 +255,7 @@ def main() -> int:
     parser.add_argument("--engines", nargs="+", default=[*OURS, *OTHERS])
     parser.add_argument("--batch", action="store_true")
     parser.add_argument("--growth", action="store_true")
+    parser.add_argument("--sizes", action="store_true")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -225,6 +264,9 @@ def main() -> int:
         return 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        if args.sizes:
+            other_sizes(folder)
+            return 0
         write_checkpoint(folder)
         names = [n for n in args.engines if n in OURS or args.others]
         pythons = [sys.executable if n in OURS else args.others for n in names]

@@ -102,6 +102,7 @@ CONCEPTS = {
     "generator": "autoregressive greedy temperature softmax append decode sampling",
     "demo": "pretrained weights tokenizer forward generator greedy moderate creative",
     "sampling": "logits -inf top-k top-p probability penalty temperature softmax",
+    "cache": "keys values cached past positions prompt token context_length mask",
     "autodiff": "gradient chain rule reverse loss graph operation softmax layer norm",
 }
 

@@ -230,4 +230,3 @@ def together(learner: Learner, prompt: str, new: int) -> list[int]:
 
 def to_prompt(name: str, tokens: int) -> str:
     return " ".join(map(str, text(name, 1, tokens)[0]))
-

@@ -164,7 +164,7 @@ def write(
     *,
     start: Callable[[Ids, int], Ids] = lambda ids, n: ids[-n:],
     new: Callable[[Ids], Ids] = lambda ids: ids[-1:],
-    again: Callable[[Ids, int], Ids] = lambda ids, n: ids[-(n // 2):],
+    again: Callable[[Ids, int], Ids] = lambda ids, n: ids[-(n // 2) :],
     full: Callable[[int, int], bool] = lambda total, n: total > n,
 ) -> dict[str, Any]:
     """Greedy text, and what the model is fed; the keyword arguments make the mistakes.
