@@ -62,7 +62,7 @@ def wrong_folder(puzzle: Puzzle, file: Submission, into: Path) -> Path:
 def wrong_files(puzzle: Puzzle) -> dict[str, Submission]:
     """One whose mistake is named, and one whose answer nothing explains."""
     files = [each for each in submissions("wrong") if each.step == puzzle.step]
-    unexplained = next(each for each in files if each.named == UNEXPLAINED)
+    *_, unexplained = (each for each in files if each.named == UNEXPLAINED)
     named = next(each for each in reversed(files) if each.named != unexplained.named)
     return {"named": named, "unexplained": unexplained}
 

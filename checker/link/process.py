@@ -11,6 +11,7 @@ import json
 import os
 import re
 import secrets
+import select
 import selectors
 import shutil
 import signal
@@ -236,6 +237,10 @@ class WorkerProcess:
     @property
     def alive(self) -> bool:
         return self.process.poll() is None
+
+    def has_said(self) -> bool:
+        """Whether there is something to read, such as that it is ready."""
+        return bool(select.select([self.channel], [], [], 0)[0])
 
     def wait_until_ready(self) -> None:
         """Returns when MAX is imported. Raises RuntimeError with what was printed."""

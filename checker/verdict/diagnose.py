@@ -21,10 +21,14 @@ _ANSWERS: dict[Mistake, object] = {}
 """What mistakes give, as far as it has been computed."""
 
 
-def prepare(table: Table, seconds: float) -> None:
-    """Compute what the mistakes of a table give, for so long at most."""
+def prepare(
+    table: Table, seconds: float, enough: Callable[[], bool] = lambda: False
+) -> None:
+    """Compute what the mistakes of a table give: so long, or until it is enough."""
     until = time.monotonic() + seconds
     for check in table.checks:
+        if time.monotonic() > until or enough():
+            return
         for mistake in check.known:
             _answer(mistake, until)
 

@@ -171,7 +171,7 @@ class Examiner:
     ) -> Report:
         table, file = target.table, shown(Path(files[target.name].path))
         if self._worker is not None and not self._worker.ready and diagnosing:
-            diagnose.prepare(table, PREPARING)
+            diagnose.prepare(table, PREPARING, self._worker.has_said)
         answers = self._ask(_request(target, files, _probes(table)))
         judge = Judge(table, file, answers)
         if diagnosing:

@@ -7,7 +7,7 @@ modeling_gpt2.py.
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from tests.support.rows import NOTHING_RETURNED, name_missing
 INF = np.inf
 
 
+@cache
 def mask(
     rows: int,
     cached: int,

@@ -163,31 +163,35 @@ def unequal(
 
 
 def encoding(name: str, text: str, needs: tuple[str, ...] = ()) -> Check:
+    return Check(
+        name,
+        "encodes",
+        (text,),
+        expect=lambda: as_tensor(ids_of(text)),
+        needs=needs,
+        where="GPT2TokenizerWrapper.encode",
+        mistakes=partial(wrong_ids, text),
+    )
+
+
+def wrong_ids(text: str) -> tuple[Mistake, ...]:
     right = ids_of(text)
     rows = (
         *((name, told, make(text)) for name, told, make in FROM_TEXT),
         *((name, told, make(right)) for name, told, make in FROM_IDS),
     )
-    return Check(
-        name,
-        "encodes",
-        (text,),
-        expect=lambda: as_tensor(right),
-        needs=needs,
-        where="GPT2TokenizerWrapper.encode",
-        mistakes=(
-            *(
-                Mistake(name, told, partial(as_tensor, ids), proves=partial(are, ids))
-                for name, told, ids in unequal(rows, right)
-            ),
-            *(
-                Mistake(n, told, proves=partial(test, right))
-                for n, told, test in SHAPES
-            ),
-            *NOT_A_TENSOR,
-            NOTHING_RETURNED,
-            *name_missing("GPT2TokenizerWrapper"),
+    return (
+        *(
+            Mistake(name, told, partial(as_tensor, ids), proves=partial(are, ids))
+            for name, told, ids in unequal(rows, right)
         ),
+        *(
+            Mistake(name, told, proves=partial(test, right))
+            for name, told, test in SHAPES
+        ),
+        *NOT_A_TENSOR,
+        NOTHING_RETURNED,
+        *name_missing("GPT2TokenizerWrapper"),
     )
 
 
@@ -301,7 +305,6 @@ def decoding(
     needs: tuple[str, ...] = (),
 ) -> Check:
     """``ids`` are given where the text's own would be others."""
-    rows = ((name, message, make(text)) for name, message, make in WRONG_TEXTS)
     return Check(
         name,
         "decodes",
@@ -309,15 +312,20 @@ def decoding(
         expect=lambda: text,
         needs=needs,
         where="GPT2TokenizerWrapper.decode",
-        mistakes=(
-            *(
-                Mistake(name, message, gives=lambda gives=gives: gives)  # type: ignore[misc]
-                for name, message, gives in unequal(rows, text)
-            ),
-            *([] if needs else [only_the_other_shape(text, batch)]),
-            *NOT_A_TEXT,
-            NOTHING_RETURNED,
+        mistakes=partial(wrong_texts, text, batch, not needs),
+    )
+
+
+def wrong_texts(text: str, batch: bool, first: bool) -> tuple[Mistake, ...]:
+    rows = ((name, message, make(text)) for name, message, make in WRONG_TEXTS)
+    return (
+        *(
+            Mistake(name, message, gives=lambda gives=gives: gives)  # type: ignore[misc]
+            for name, message, gives in unequal(rows, text)
         ),
+        *([only_the_other_shape(text, batch)] if first else []),
+        *NOT_A_TEXT,
+        NOTHING_RETURNED,
     )
 
 
