@@ -23,15 +23,16 @@ def attend(
 ) -> Tensor:
     """Let new tokens look at all tokens so far: float32 [B, T, C] -> [B, T, C]."""
     # hole: project, split, extend the caches
-    # The new tokens need queries; and they need the keys and values of all tokens so far.
-    # Make q, k and v of the new tokens as in step 5, split into heads, [B, H, T, D].
-    # Then let the caches have the new keys and values: `keys.extend(k)` puts them behind
-    # the cached ones and returns all of them, [B, H, past + T, D]; `values` likewise.
+    # The new tokens need queries, and the keys and values of all tokens so far. Make q,
+    # k and v of the new tokens as in step 5, split into heads, [B, H, T, D]. Then let
+    # the caches have the new keys and values: `keys.extend(k)` puts them behind the
+    # cached ones and returns all of them, [B, H, past + T, D]; `values` likewise.
     raise NotImplementedError("project, split, extend the caches")
     # end
     # hole: attend to all tokens so far
-    # Attention as in step 5, with T queries and past + T keys and values: scores, scale,
-    # `mask_after(past, scores)`, softmax, times the values; merge the heads and project.
+    # Attention as in step 5, with T queries and past + T keys and values: scores,
+    # scale, `mask_after(past, scores)`, softmax, times the values; then merge the heads
+    # and project.
     raise NotImplementedError("attend to all tokens so far")
     # end
 
@@ -45,16 +46,16 @@ def mask_after(past: Tensor, scores: Tensor) -> Tensor:
     tokens, total = scores.shape[-2:]
     like = {"dtype": past.dtype, "device": scores.device}
     # hole: hide the future
-    # Return the mask [T, past + T]: 0 where column j <= past + i, and -inf elsewhere. With
-    # past = 2 and T = 2 it is
+    # Return the mask [T, past + T]: 0 where column j <= past + i, and -inf elsewhere.
+    # With past = 2 and T = 2 it is
     #
     #      0    0    0  -inf
     #      0    0    0    0
     #
-    # `F.range(0, n, out_dim=n, **like)` makes 0 .. n - 1 for a size n of the graph. Compare
-    # the numbers of columns, [1, past + T], with those of rows, [T, 1], to which past is
-    # added: F.unsqueeze makes the axes. F.where chooses between a Tensor and a number;
-    # F.constant makes a Tensor of one number.
+    # `F.range(0, n, out_dim=n, **like)` makes 0 .. n - 1 for a size n of the graph.
+    # Compare the numbers of columns, [1, past + T], with those of rows, [T, 1], to
+    # which past is added: F.unsqueeze makes the axes. F.where chooses between a Tensor
+    # and a number; F.constant makes a Tensor of one number.
     raise NotImplementedError("hide the future")
     # end
 
@@ -74,15 +75,15 @@ class CachedGPT2:
         """Logits of the last position; the caches grow: int64 [B, T] -> [B, V]."""
         transformer = self.model.transformer
         # hole: embed at the positions after the cached ones
-        # The sum of the token embeddings and the position embeddings, as in step 7. But the
-        # first new token is not the first of the text: its position is `past`. Positions are
-        # [T] numbers here; `past` is a Tensor of one number that can be added.
+        # The sum of the token embeddings and the position embeddings, as in step 7. But
+        # the first new token is not the first of the text: its position is `past`.
+        # Positions are [T] numbers; `past` is a Tensor of one number to add.
         raise NotImplementedError("embed at the positions after the cached ones")
         # end
         # hole: run the blocks
-        # Do what the block of step 6 does, for each block of `transformer.h` with its keys and
-        # values from `caches`, but attend with `attend`. Then normalize, and let lm_head score
-        # the last position alone: the logits are [B, V].
+        # Do what the block of step 6 does, for each block of `transformer.h` with its
+        # keys and values from `caches`, but attend with `attend`. Then normalize, and
+        # let lm_head score the last position alone: the logits are [B, V].
         raise NotImplementedError("run the blocks")
         # end
 
@@ -122,16 +123,21 @@ class CachedGenerator:
             temperature=temperature if do_sample else 0, seed=seed
         )
         tokens = np.from_dlpack(self.tokenizer.encode(prompt))  # [1, T]
-        # hole: feed what is new, choose, append
-        # Write `max_new_tokens` tokens. Feed the prompt once, its last `context_length` tokens;
-        # from then on only the token that was chosen last. `self.model.empty(1)` makes caches
-        # of no tokens, and each call returns the logits [1, V] and the caches to hand on:
-        #
-        #     logits, caches = self.model(Tensor.from_dlpack(fed), caches)
-        #
-        # Before a token is fed that would not fit into context_length, start again: empty
-        # caches, and the last context_length // 2 tokens of the text, the newest included.
-        # The sampler of step 11 chooses: `sampler(logits, ids)`, with logits [V] and the ids of
-        # the text so far, `tokens`. Return the decoded text.
-        raise NotImplementedError("feed what is new, choose, append")
-        # end
+        fed = tokens[:, -self.context_length :]
+        caches, cached = self.model.empty(1), 0
+        half = max(self.context_length // 2, 1)
+        for _ in range(max_new_tokens):
+            if cached + fed.shape[1] > self.context_length:  # full: start again
+                fed = tokens[:, -half:]
+                caches, cached = self.model.empty(1), 0
+            # hole: feed what is new, choose, append
+            # Feed what the model has not read yet, `fed`: at first the prompt, int64
+            # [1, T], afterwards the one token that was chosen last, [1, 1]. The model
+            # takes a Tensor and the caches, and returns the logits [1, V] and the
+            # caches to hand on. Count in `cached` what they hold now: it tells above
+            # when they are full. The sampler of step 11 chooses: `sampler(logits,
+            # ids)`, logits being [V] and ids the text so far, `tokens`, which grows by
+            # the new token.
+            raise NotImplementedError("feed what is new, choose, append")
+            # end
+        return self.tokenizer.decode(Tensor.from_dlpack(tokens))

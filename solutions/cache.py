@@ -117,16 +117,17 @@ class CachedGenerator:
             temperature=temperature if do_sample else 0, seed=seed
         )
         tokens = np.from_dlpack(self.tokenizer.encode(prompt))  # [1, T]
-        # hole: feed what is new, choose, append
         fed = tokens[:, -self.context_length :]
         caches, cached = self.model.empty(1), 0
+        half = max(self.context_length // 2, 1)
         for _ in range(max_new_tokens):
-            if cached + fed.shape[1] > self.context_length:
-                fed = tokens[:, -(self.context_length // 2) :]
+            if cached + fed.shape[1] > self.context_length:  # full: start again
+                fed = tokens[:, -half:]
                 caches, cached = self.model.empty(1), 0
+            # hole: feed what is new, choose, append
             logits, caches = self.model(Tensor.from_dlpack(fed), caches)
             cached += fed.shape[1]
-            fed = np.array([[sampler(np.from_dlpack(logits)[0], tokens)]])
+            fed = np.array([[sampler(np.from_dlpack(logits)[0], tokens)]])  # [1, 1]
             tokens = np.append(tokens, fed, axis=1)
+            # end
         return self.tokenizer.decode(Tensor.from_dlpack(tokens))
-        # end
