@@ -4,8 +4,11 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
@@ -31,37 +34,44 @@ PROMPT = "It is a truth"
 HOME = {"PATH": "", "HF_HUB_OFFLINE": "1", "HF_HOME": "nowhere", "PYTHONUTF8": "1"}
 
 
-def start(*words: str, folder: Path = ROOT) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
+Running = tuple[subprocess.Popen[bytes], IO[bytes], IO[bytes]]
+
+
+@contextmanager
+def started(*words: str, folder: Path = ROOT) -> Iterator[Running]:
+    """A process, with its standard output and error."""
+    with subprocess.Popen(
         [sys.executable, "-c", WITHOUT_COMPILER, *words],
         cwd=folder,
         env={**HOME, "HOME": str(folder)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-    )
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        yield process, process.stdout, process.stderr
 
 
 def generate(*words: str, folder: Path = ROOT) -> tuple[int, str, str]:
     """Exit status, standard output, standard error."""
-    process = start(*words, folder=folder)
-    out, err = process.communicate(timeout=120)
+    with started(*words, folder=folder) as (process, *_):
+        out, err = process.communicate(timeout=120)
     return process.returncode, out.decode(), err.decode()
 
 
 def test_text_as_it_comes() -> None:
     """Standard output has the prompt and its continuation, token by token; all else is
     on standard error."""
-    process = start(PROMPT, "--max-new-tokens", "40", "--temperature", "0")
-    assert process.stdout is not None and process.stderr is not None
+    words = (PROMPT, "--max-new-tokens", "40", "--temperature", "0")
     pieces = []
-    while piece := os.read(process.stdout.fileno(), 4096):
-        pieces.append(piece)
-    assert process.wait(timeout=60) == 0
+    with started(*words) as (process, out, err):
+        while piece := os.read(out.fileno(), 4096):
+            pieces.append(piece)
+        said = err.read().decode()
+    assert process.returncode == 0, said
     text = b"".join(pieces).decode()
     assert len(pieces) > 10
     assert text.startswith(PROMPT) and text.endswith("\n")
-    said = process.stderr.read().decode()
     assert "none of yours passes yet" in said
     assert "Compiling models/austen …" in said
     assert "(40 tokens, " in said
@@ -79,7 +89,7 @@ def test_greedy_text_is_the_demos() -> None:
 
 
 STEP_9 = """
-import sys
+import contextlib, sys
 sys.path[:0] = ["", "solutions"]
 from checker.interpreter import install
 install()
@@ -89,7 +99,8 @@ from max.driver import CPU
 from model import MaxGPT2Model
 from models.checkpoint import open_checkpoint
 from tokenizer import GPT2TokenizerWrapper
-checkpoint = open_checkpoint("models/austen")
+with contextlib.redirect_stdout(sys.stderr):
+    checkpoint = open_checkpoint("models/austen")
 model = MaxGPT2Model(GPT2Config(**checkpoint.config))
 model.load_huggingface_weights(checkpoint, CPU())
 generator = TextGenerator(model, GPT2TokenizerWrapper("models/austen"))
@@ -135,25 +146,23 @@ def test_bad_input(words: list[str], status: int, sentence: str) -> None:
 
 def test_reader_goes_away() -> None:
     """Piped into `head`, it ends without a traceback."""
-    process = start(PROMPT, "--max-new-tokens", "100", "--temperature", "0")
-    assert process.stdout is not None and process.stderr is not None
-    assert os.read(process.stdout.fileno(), 4)
-    process.stdout.close()
-    assert b"Traceback" not in process.stderr.read()
-    process.wait(timeout=60)
+    words = (PROMPT, "--max-new-tokens", "100", "--temperature", "0")
+    with started(*words) as (_, out, err):
+        assert os.read(out.fileno(), 4)
+        out.close()
+        assert b"Traceback" not in err.read()
 
 
 def test_stopped() -> None:
     """Ctrl-C ends it with what is written so far."""
-    process = start(PROMPT, "--max-new-tokens", "100000", "--model", "models/austen")
-    assert process.stdout is not None
-    read = b""
-    while len(read) < len(PROMPT) + 20:
-        read += os.read(process.stdout.fileno(), 4096)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    words = (PROMPT, "--max-new-tokens", "100000", "--model", "models/austen")
+    with started(*words) as (process, out, err):
+        read = b""
+        while len(read) < len(PROMPT) + 20:
+            read += os.read(out.fileno(), 4096)
+        process.send_signal(signal.SIGINT)
+        assert err.read().decode().endswith("\nstopped\n")
     assert process.returncode == 130
-    assert err.decode().endswith("\nstopped\n")
 
 
 @pytest.fixture

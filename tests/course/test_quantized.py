@@ -62,3 +62,21 @@ def test_packed_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     )
     rest = sum(each.nbytes for each in checkpoint.state_dict().values()) - 4 * linear
     assert path.stat().st_size < 1.02 * (linear * 18 / 32 + rest) + 20_000
+
+
+def test_product_is_that_of_the_unpacked_weights() -> None:
+    """MAX multiplies with packed weights as with what they stand for, and adds the
+    bias; rows that were padded are cut off."""
+    from max.driver import CPU
+    from max.dtype import DType
+    from max.graph import TensorType
+
+    weights, bias, x = loud(40, 64), loud(1, 40)[0], loud(6, 64).reshape(2, 3, 64)
+    packed = quantized.pack_q4_0(weights)
+    layer = quantized.QuantizedLinear(packed, 40, bias)
+    kind = TensorType(DType.float32, ("batch", "seqlen", 64), device=CPU())
+    got = np.from_dlpack(layer.compile(kind)(x))
+    want = x @ quantized.unpack_q4_0(packed, 40).T + bias
+    assert got.shape == (2, 3, 40)
+    # MAX rounds x to 8 bits for the product
+    assert np.abs(got - want).max() < 0.02 * np.abs(want).max()
