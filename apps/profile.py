@@ -3,8 +3,8 @@
     pixi run profile --model models/austen
 
 Each kind of part (a norm, an MLP, …) is compiled alone, timed, and counted as often as
-the model has it. What it reads and computes follows from its sizes; what this machine
-can do at most is measured with NumPy.
+the model has it; what a graph costs that does nothing is subtracted. What a part reads
+and computes follows from its sizes; what this machine can do is measured with NumPy.
 """
 
 import functools
@@ -30,6 +30,8 @@ PROMPT = 128
 ROUNDS = 9
 """Timed calls, after two that are not."""
 BAR = 16
+SHORTEST = 1e-6
+"""Seconds."""
 
 
 # Time
@@ -38,6 +40,17 @@ BAR = 16
 def median(call: Callable[[], Any]) -> float:
     """Seconds of a call."""
     return statistics.median(durations(call))
+
+
+def overhead(parts: "Parts") -> float:
+    """Seconds that a call takes whatever the graph does."""
+    from max.nn.module_v3 import Module
+
+    class Nothing(Module):
+        def __call__(self, x: Any) -> Any:
+            return x[:, :, :1]
+
+    return median(parts.timed(Nothing())[1])
 
 
 def durations(call: Callable[[], Any]) -> list[float]:
@@ -223,11 +236,11 @@ def compiling() -> Iterator[Compiling]:
         found.cached += time.process_time() - busy < COMPILES
         return model
 
-    InferenceSession.load = noting  # type: ignore[method-assign]
+    InferenceSession.load = noting
     try:
         yield found
     finally:
-        InferenceSession.load = load  # type: ignore[method-assign]
+        InferenceSession.load = load
 
 
 COMPILES = 2.0
@@ -270,10 +283,12 @@ def variants(parts: Parts, checkpoint: Checkpoint) -> dict[str, tuple[float, flo
 
 
 def show_parts(
-    title: str, parts: list[Part], tokens: int, seen: int, can: Machine
+    title: str, parts: list[Part], tokens: int, seen: int, call: float, can: Machine
 ) -> None:
+    """``call``: seconds that each call takes besides."""
+    timed = {part.name: part.prompt if tokens > 1 else part.token for part in parts}
     spent = {
-        part.name: part.times * median(part.prompt if tokens > 1 else part.token)
+        part.name: part.times * max(median(timed[part.name]) - call, SHORTEST)
         for part in parts
     }
     table = Table(title=title, title_justify="left", box=None, padding=(0, 1))
@@ -329,14 +344,18 @@ def main(argv: list[str] | None = None) -> int:
         with working("Compiling the parts"):
             parts = Parts(model, config, args.device)
             found = parts.all()
+            call = overhead(parts)
         can = Machine.measured()
         print(
             f"This machine reads {can.reads / 1e9:.1f} GB a second and computes "
             f"{can.computes / 1e9:.0f} GFLOP a second.\n"
+            f"A call of MAX takes {1000 * call:.2f} ms besides.\n"
         )
         tokens = parts.prompt
-        show_parts(f"A prompt of {tokens} tokens", found, tokens, tokens, can)
-        show_parts(f"One token after {tokens}, with a cache", found, 1, tokens, can)
+        show_parts(f"A prompt of {tokens} tokens", found, tokens, tokens, call, can)
+        show_parts(
+            f"One token after {tokens}, with a cache", found, 1, tokens, call, can
+        )
         with working("Compiling the whole model in other ways"):
             others = variants(parts, checkpoint)
     show_variants(others, tokens)
