@@ -35,15 +35,16 @@ MB = 1e6
 # The checkpoint
 
 
-def write_checkpoint(folder: Path) -> None:
-    """GPT-2 small in the hub's layout, with random weights of the usual scale."""
+def write_checkpoint(folder: Path, **other: int) -> None:
+    """GPT-2 small, or with other sizes, in the hub's layout, with random weights of the
+    usual scale."""
     import numpy as np
     from config import GPT2Config
     from safetensors.numpy import save_file
 
     from models.checkpoint import expected
 
-    sizes = vars(GPT2Config())
+    sizes = {**vars(GPT2Config()), **other}
     rng = np.random.default_rng(0)
     tensors = {}
     for name, shape in expected(sizes).items():

@@ -2,8 +2,9 @@
 
 Two layouts are read. The file on the hub names its tensors ``h.0.ln_1.weight``, holds
 the attention masks as buffers (``h.0.attn.bias``) and has no ``lm_head.weight``, which
-is ``wte.weight``; ``save_pretrained`` puts ``transformer.`` before the names. The
-state dict that comes out has the names of a live ``GPT2LMHeadModel``.
+is ``wte.weight``; ``save_pretrained`` puts ``transformer.`` before the names, and
+divides a large model into several files, with an index. The state dict that comes out
+has the names of a live ``GPT2LMHeadModel``.
 """
 
 import errno
@@ -11,12 +12,14 @@ import json
 import math
 import sys
 import threading
+from collections import UserDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
-import numpy as np
+import psutil
 from safetensors import SafetensorError, safe_open
 
 DEFAULT = "openai-community/gpt2"
@@ -24,7 +27,11 @@ BUNDLED = Path(__file__).resolve().parent / "austen"
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+"""Which file has which tensor, where there are several."""
 FILES = (CONFIG, "vocab.json", "merges.txt", WEIGHTS)
+WORKING = 0.7e9
+"""Bytes of memory that MAX, Python and the results of a model take besides weights."""
 
 # The demo should answer within 10 s, and importing MAX takes up to 5 of them.
 PATIENCE = 3.0
@@ -46,38 +53,90 @@ class Checkpoint:
         name: what to call it on the screen.
         folder: where its four files are, for the tokenizer.
         config: the sizes, by the names of ``GPT2Config``.
-        stored: for each tensor of a ``GPT2LMHeadModel`` its name in the file.
+        stored: for each tensor of a ``GPT2LMHeadModel`` its file, and its name there.
     """
 
     name: str
     folder: Path
     config: Sizes
-    stored: dict[str, str]
+    stored: dict[str, tuple[str, str]]
+
+    @property
+    def parameters(self) -> int:
+        """How many, the tied head not counted."""
+        shapes = expected(self.config)
+        del shapes["lm_head.weight"]
+        return sum(math.prod(shape) for shape in shapes.values())
+
+    @property
+    def memory(self) -> float:
+        """Bytes that a program with this model needs: its weights in float32, and a
+        head of its own where it is not tied."""
+        head = math.prod(expected(self.config)["lm_head.weight"])
+        tied = self.stored["lm_head.weight"] == self.stored["transformer.wte.weight"]
+        return 4.0 * (self.parameters + (0 if tied else head)) + WORKING
 
     @property
     def summary(self) -> str:
         """Layers, heads and the number of parameters, the tied head not counted."""
-        shapes = expected(self.config)
-        del shapes["lm_head.weight"]
-        millions = sum(math.prod(shape) for shape in shapes.values()) / 1e6
         layers, heads = self.config["n_layer"], self.config["n_head"]
-        return f"{layers} layers, {heads} heads, {millions:.1f} million parameters"
+        millions = f"{self.parameters / 1e6:.1f} million parameters"
+        return f"{layers} layers, {heads} heads, {millions}"
 
-    def state_dict(self) -> dict[str, np.ndarray]:
-        """Read the tensors by Hugging Face's names; Conv1D weights are [in, out]."""
-        with safe_open(self.folder / WEIGHTS, framework="numpy") as file:
-            unique = {name: file.get_tensor(name) for name in set(self.stored.values())}
-        return {name: unique[stored] for name, stored in self.stored.items()}
+    def state_dict(self) -> "StateDict":
+        """The tensors by Hugging Face's names; Conv1D weights are [in, out]."""
+        return StateDict(self)
+
+
+class StateDict(UserDict[str, Any]):
+    """Reads each tensor when it is asked for, so that none is held longer than it is
+    used. A tensor that has two names, as a tied head has, is one array."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self.folder = checkpoint.folder
+        self.held: WeakValueDictionary[tuple[str, str], Any] = WeakValueDictionary()
+        super().__init__(checkpoint.stored)
+
+    def __getitem__(self, name: str) -> Any:
+        """A NumPy array; what was put in instead of one is given back as it is."""
+        stored = self.data[name]
+        if not isinstance(stored, tuple):
+            return stored
+        if (array := self.held.get(stored)) is None:
+            file, key = stored
+            with safe_open(self.folder / file, framework="numpy") as opened:
+                array = self.held[stored] = opened.get_tensor(key)
+        return array
+
+    def __or__(self, other: Any) -> Any:
+        return dict(self) | dict(other)
+
+    def __ror__(self, other: Any) -> Any:
+        return dict(other) | dict(self)
 
 
 def open_checkpoint(model: str) -> Checkpoint:
     """The checkpoint of a folder or of a name on the hub.
 
     When the default is not available, a line says why, and the bundled model is used.
+
+    Raises:
+        CheckpointError: there is none, it is damaged, or this machine's memory is too
+            small for it.
     """
     found = _find(model)
-    print(f"Loading {found.name}: {found.summary}", flush=True)
+    needed = f"{found.memory / 1e9:.1f} GB of memory"
+    print(f"Loading {found.name}: {found.summary}, {needed}", flush=True)
+    free = psutil.virtual_memory().available
+    if free < found.memory:
+        raise CheckpointError(
+            f"{found.name} needs {needed}, and {free / 1e9:.1f} GB are free. "
+            f"Close other programs, or take a smaller model: {', '.join(SMALLER)}."
+        )
     return found
+
+
+SMALLER = (DEFAULT, "distilgpt2", f"models/{BUNDLED.name}")
 
 
 def _find(model: str) -> Checkpoint:
@@ -115,20 +174,26 @@ def _cached(name: str) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
+    def cached(file: str) -> Path | None:
+        found = try_to_load_from_cache(name, file)
+        return Path(found) if isinstance(found, str) else None
+
     try:
-        found = [try_to_load_from_cache(name, file) for file in FILES]
+        index = None if cached(WEIGHTS) else cached(INDEX)
     except HFValidationError:
         raise CheckpointError(
             f"{name!r} is neither a folder nor the name of a model on the hub."
         ) from None
-    folders = {Path(f).parent for f in found if isinstance(f, str)}
-    complete = len(folders) == 1 and all(isinstance(f, str) for f in found)
-    return folders.pop() if complete else None
+    weights = set(_index(index).values()) if index else {WEIGHTS}
+    found = [cached(file) for file in (*FILES[:-1], *weights)]
+    folders = {path.parent for path in found if path}
+    return folders.pop() if len(folders) == 1 and all(found) else None
 
 
 def _download(name: str) -> Path:
     """Download the config first: it shows whether there is a network."""
     from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
     if not sys.stderr.isatty():
@@ -136,8 +201,14 @@ def _download(name: str) -> Path:
     print(f"Asking the Hugging Face hub for {name} …", flush=True)
     config = within(PATIENCE, lambda: hub_config(name))
     print(f"Downloading {name} (GPT-2 small is 550 MB) …", flush=True)
-    for file in FILES:
+    for file in FILES[:-1]:
         hf_hub_download(name, file)
+    try:
+        hf_hub_download(name, WEIGHTS)
+    except EntryNotFoundError:  # in several files, perhaps
+        index = _index(Path(hf_hub_download(name, INDEX)))
+        for file in sorted(set(index.values())):
+            hf_hub_download(name, file)
     return config.parent
 
 
@@ -210,11 +281,27 @@ def read(folder: Path, name: str) -> Checkpoint:
         CheckpointError: a file is missing or damaged, the model is no GPT-2, or a
             tensor is missing or of another shape than the config says.
     """
-    for file in FILES:
+    sharded = (folder / INDEX).is_file() and not (folder / WEIGHTS).is_file()
+    files = sorted(set(_index(folder / INDEX).values())) if sharded else [WEIGHTS]
+    for file in (*FILES[:-1], *files):
         if not (folder / file).is_file():
             raise CheckpointError(f"{name} has no {file}.")
     config = sizes(folder / CONFIG)
-    return Checkpoint(name, folder, config, _match(_shapes(folder), config, name))
+    return Checkpoint(
+        name, folder, config, _match(_shapes(folder, files), config, name)
+    )
+
+
+def _index(path: Path) -> dict[str, str]:
+    """Tensor -> the name of its file, which is in the same folder."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))["weight_map"]
+        files = {str(name): str(file) for name, file in found.items()}
+    except (ValueError, OSError, LookupError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{path} cannot be read: {error!r}.") from error
+    if strange := [file for file in files.values() if Path(file).name != file]:
+        raise CheckpointError(f"{path} names {strange[0]}, which is no file beside it.")
+    return files
 
 
 def sizes(path: Path) -> Sizes:
@@ -257,20 +344,25 @@ def _check_variant(path: Path, config: dict[str, Any]) -> None:
             )
 
 
-def _shapes(folder: Path) -> dict[str, Shape]:
-    """The tensors in the file, by the name they have there."""
-    try:
-        with safe_open(folder / WEIGHTS, framework="numpy") as file:
-            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
-            return {name: tuple(s.get_shape()) for name, s in slices.items()}
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(
-            f"{folder / WEIGHTS} is damaged ({error}); download it again."
-        ) from error
+def _shapes(folder: Path, files: list[str]) -> dict[str, tuple[str, Shape]]:
+    """The tensors in the files, by the name they have there: file and shape."""
+    found = {}
+    for file in files:
+        try:
+            with safe_open(folder / file, framework="numpy") as opened:
+                for name in opened.keys():  # noqa: SIM118  (no dictionary)
+                    found[name] = file, tuple(opened.get_slice(name).get_shape())
+        except (SafetensorError, OSError) as error:
+            raise CheckpointError(
+                f"{folder / file} is damaged ({error}); download it again."
+            ) from error
+    return found
 
 
-def _match(stored: dict[str, Shape], config: Sizes, name: str) -> dict[str, str]:
-    """For each tensor that GPT-2 has, the one in the file; both layouts, tied head."""
+def _match(
+    stored: dict[str, tuple[str, Shape]], config: Sizes, name: str
+) -> dict[str, tuple[str, str]]:
+    """For each tensor that GPT-2 has, the one in a file; both layouts, tied head."""
     full = {
         key if key.startswith(_PREFIXES) else f"transformer.{key}": key
         for key in stored
@@ -280,12 +372,12 @@ def _match(stored: dict[str, Shape], config: Sizes, name: str) -> dict[str, str]
     for key, shape in wanted.items():
         if key not in full or full[key] not in stored:
             raise CheckpointError(f"{name} lacks the tensor {key}.")
-        if (got := stored[full[key]]) != shape:
+        if (got := stored[full[key]][1]) != shape:
             raise CheckpointError(
                 f"{name}: {key} has shape {list(got)}, "
                 f"but its config.json says {list(shape)}."
             )
-    return {key: full[key] for key in wanted}
+    return {key: (stored[full[key]][0], full[key]) for key in wanted}
 
 
 _PREFIXES = ("transformer.", "lm_head.")

@@ -2,6 +2,7 @@
 
 import argparse
 import functools
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -19,8 +20,9 @@ INTERRUPTED = 130
 # The command line
 
 
-def parser(description: str) -> argparse.ArgumentParser:
-    """A parser of --model, --max-new-tokens, --seed and --device (a MAX `Device`).
+def parser(description: str, *, writes: bool = True) -> argparse.ArgumentParser:
+    """A parser of --model and --device (a MAX `Device`), and of --max-new-tokens and
+    --seed for a program that writes.
 
     A bad value ends the program with a sentence and exit status 2.
     """
@@ -32,8 +34,9 @@ def parser(description: str) -> argparse.ArgumentParser:
         metavar="NAME_OR_PATH",
         help="a model on the Hugging Face hub, or a folder with its files",
     )
-    add("--max-new-tokens", type=count, default=50, metavar="N", help="default: 50")
-    add("--seed", type=count, default=0, metavar="N", help="for sampling; default: 0")
+    if writes:
+        add("--max-new-tokens", type=count, default=50, metavar="N", help="default: 50")
+        add("--seed", type=count, default=0, metavar="N", help="default: 0")
     add(
         "--device",
         type=device,
@@ -117,7 +120,8 @@ def write(title: str, generator: Any, prompt: str, **settings: Any) -> None:
 
 
 def in_sentences(main: Callable[..., int]) -> Callable[..., int]:
-    """A bad checkpoint and Ctrl-C end `main` with a line on stderr, no traceback."""
+    """A bad checkpoint and Ctrl-C end `main` with a line on stderr, and a reader that
+    goes away (`… | head`) with none: no traceback."""
 
     @functools.wraps(main)
     def wrapped(argv: list[str] | None = None) -> int:
@@ -129,5 +133,8 @@ def in_sentences(main: Callable[..., int]) -> Callable[..., int]:
         except KeyboardInterrupt:
             print("\nstopped", file=sys.stderr)
             return INTERRUPTED
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return FAILED
 
     return wrapped

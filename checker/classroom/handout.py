@@ -24,8 +24,8 @@ from checker.cli import PASSED, UsageError
 from checker.course import ROOT
 
 KEPT = (
-    ".devcontainer", ".gitignore", "AGENTS.md", "LICENSE", "README.md", "checker",
-    "constraints.txt", "docs/images", "docs/pytorch-to-max.md", "hints",
+    ".devcontainer", ".gitignore", "AGENTS.md", "LICENSE", "README.md", "apps",
+    "checker", "constraints.txt", "docs/images", "docs/pytorch-to-max.md", "hints",
     "hugging-face-model.py", "models", "pixi.lock", "pixi.toml", "puzzles",
     "pyproject.toml", "requirements.txt", "tests", "uv.lock",
 )  # fmt: skip

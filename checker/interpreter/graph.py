@@ -259,12 +259,15 @@ class Program:
 
 
 def program_of(graph: Graph) -> Program:
-    """What the outputs of a graph need, and all that changes a buffer."""
+    """What the outputs of a graph need, and all that changes a buffer, as traced: an
+    operation may name a dimension that one before it has introduced."""
     body = graph._graph_body
     *operations, output = [each.operation for each in body.operations]
     effects = [each for each in operations if ".store" in each.name or each.regions]
     roots = [*output.operands, *(value for each in effects for value in each.results)]
-    return Program(needed_for(roots), output.operands, body.arguments)
+    needed = set(needed_for(roots))
+    kept = [each for each in operations if each in needed]
+    return Program(kept, output.operands, body.arguments)
 
 
 # --- walking MLIR ---------------------------------------------------------------------

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import huggingface_hub
@@ -87,6 +88,91 @@ def test_tied_head_is_read_once(folder: Path) -> None:
     """Head and embedding share their memory where they share it in the file."""
     state = read(folder, "tiny").state_dict()
     assert state["lm_head.weight"] is state["transformer.wte.weight"]
+
+
+def divided(folder: Path) -> Path:
+    """The same model in three files with an index, as save_pretrained divides it."""
+    tensors = saved_layout(weights())
+    (folder / "model.safetensors").unlink()
+    weight_map = {}
+    for number in range(3):
+        file = f"model-{number + 1:05}-of-00003.safetensors"
+        part = {name: tensors[name] for name in list(tensors)[number::3]}
+        save_file(part, folder / file)
+        weight_map |= dict.fromkeys(part, file)
+    (folder / checkpoint.INDEX).write_text(json.dumps({"weight_map": weight_map}))
+    return folder
+
+
+def test_several_files(folder: Path) -> None:
+    """A model in several files is the same model."""
+    state = read(divided(folder), "tiny").state_dict()
+    for name, tensor in weights().items():
+        np.testing.assert_array_equal(state[name], tensor)
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (lambda f: (f / "model-00002-of-00003.safetensors").unlink(),
+         "tiny has no model-00002-of-00003.safetensors."),
+        (lambda f: (f / "model-00003-of-00003.safetensors").write_bytes(b"x"),
+         "model-00003-of-00003.safetensors is damaged"),
+        (lambda f: (f / checkpoint.INDEX).write_text("{"), "cannot be read"),
+        (lambda f: (f / checkpoint.INDEX).write_text("[]"), "cannot be read"),
+        (lambda f: (f / checkpoint.INDEX).write_text('{"weight_map": 3}'),
+         "cannot be read"),
+        (lambda f: (f / checkpoint.INDEX).write_text('{"weight_map": {}}'),
+         "tiny lacks the tensor transformer.wte.weight."),
+        (lambda f: (f / checkpoint.INDEX).write_text(
+            '{"weight_map": {"wte.weight": "../up.safetensors"}}'),
+         "names ../up.safetensors, which is no file beside it."),
+    ],
+)  # fmt: skip
+def test_damaged_parts(
+    damage: Callable[[Path], object], sentence: str, folder: Path
+) -> None:
+    damage(divided(folder))
+    with pytest.raises(CheckpointError, match=re.escape(sentence)):
+        read(folder, "tiny")
+
+
+def test_a_tensor_is_held_no_longer_than_it_is_used(folder: Path) -> None:
+    """Nothing is read before it is asked for, and read anew when it was let go."""
+    state = read(folder, "tiny").state_dict()
+    assert not state.held
+    tensor = state["transformer.wpe.weight"]
+    assert state["transformer.wpe.weight"] is tensor
+    assert len(state.held) == 1
+    del tensor
+    assert not state.held
+
+
+def test_a_state_dict_is_used_as_a_dictionary(folder: Path) -> None:
+    """Whatever a learner does with it."""
+    state = read(folder, "tiny").state_dict()
+    tensor = weights()["transformer.wpe.weight"]
+    for copied in (dict(state), state.copy(), {**state}, state | {}, {} | state):
+        np.testing.assert_array_equal(copied["transformer.wpe.weight"], tensor)
+        assert len(copied) == len(weights())
+    assert [*state] == [*state.keys()] == [name for name, _ in state.items()]
+    np.testing.assert_array_equal(state.get("transformer.wpe.weight"), tensor)
+    np.testing.assert_array_equal(state.pop("transformer.wpe.weight"), tensor)
+    assert "transformer.wpe.weight" not in state
+    state["transformer.wpe.weight"] = tensor.T
+    assert state["transformer.wpe.weight"].shape == tensor.T.shape
+
+
+def test_too_little_memory(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a model needs is said, and a model that does not fit is not begun."""
+    free = SimpleNamespace(available=0.5e9)
+    monkeypatch.setattr(checkpoint.psutil, "virtual_memory", lambda: free)
+    want = f"{folder} needs 0.7 GB of memory, and 0.5 GB are free. Close other programs"
+    with pytest.raises(CheckpointError, match=want):
+        open_checkpoint(str(folder))
+    assert "parameters, 0.7 GB of memory" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("n_inner", "want"), [(None, 24), (24, 24)])
@@ -353,5 +439,6 @@ def test_working_is_announced(capsys: pytest.CaptureFixture[str]) -> None:
 def test_bundled_model_is_whole() -> None:
     """The model in the repository can be read and has about two million parameters."""
     bundled = read(checkpoint.BUNDLED, "bundled")
-    unique = {id(a): a.size for a in bundled.state_dict().values()}
-    assert 2.0e6 < sum(unique.values()) < 2.5e6
+    state = bundled.state_dict()
+    sizes = {bundled.stored[name]: array.size for name, array in state.items()}
+    assert 2.0e6 < sum(sizes.values()) == bundled.parameters < 2.5e6
