@@ -50,7 +50,7 @@ def test_whole_pipeline(tmp_path: Path) -> None:
     out = done.stdout
     assert "openai-community/gpt2 is not available: the hub cannot be reached." in out
     assert "Using the bundled model, models/austen.\n" in out
-    assert "Loading models/austen: 4 layers, 6 heads, 2.2 million parameters\n" in out
+    assert "Loading models/austen: 4 layers, 6 heads, 2.2 million parameters, " in out
     assert "Compiling models/austen for any length of text …\n" in out
     assert "Forward pass: logits (1, 6, 2048), next token" in out
     ways = ["Greedy", "Moderate, temperature 0.7", "Creative, temperature 1.2"]
