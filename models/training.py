@@ -86,7 +86,8 @@ class CompiledUpdate:
         self, ids: np.ndarray, targets: np.ndarray, step: int, rate: float
     ) -> float:
         """Train on int64 [B, T]: the loss before the step."""
-        arrays = ids, targets, np.array(step, np.float32), np.array(rate, np.float32)
+        texts = (np.ascontiguousarray(each) for each in (ids, targets))
+        arrays = *texts, np.array(step, np.float32), np.array(rate, np.float32)
         given = (driver.Tensor.from_dlpack(each).to(self.device) for each in arrays)
         loss, *_ = self.model.execute(*given, *self.memory.values(), *self.moments)
         for copy, original in self.copies:
