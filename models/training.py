@@ -23,6 +23,9 @@ INPUTS = 4
 class CompiledUpdate:
     """`update(ids, targets, parameters, moments, step, rate)` as one graph.
 
+    Attributes:
+        steps: how many it has taken.
+
     Args:
         update: returns the loss, [1], and for each of `parameters` its new value and
             its new moments. It is called once, to be traced: with ids and targets,
@@ -48,6 +51,7 @@ class CompiledUpdate:
         self.memory = {name: memory[name] for name in memory if name not in pairs}
         self.moments = [_zeros(tensor) for tensor in self.memory.values()]
         self.moments += [_zeros(tensor) for tensor in self.memory.values()]
+        self.steps = 0
         self.device = next(iter(self.memory.values())).device
         session = InferenceSession(devices=[self.device])
         self.model = session.load(self._graph(update, model, pairs))
@@ -82,17 +86,41 @@ class CompiledUpdate:
             graph.output(TensorValue(loss))
         return graph
 
-    def __call__(
-        self, ids: np.ndarray, targets: np.ndarray, step: int, rate: float
-    ) -> float:
-        """Train on int64 [B, T]: the loss before the step."""
+    def __call__(self, ids: np.ndarray, targets: np.ndarray, rate: float) -> float:
+        """Take a step on int64 [B, T]: the loss before it."""
+        self.steps += 1
         texts = (np.ascontiguousarray(each) for each in (ids, targets))
-        arrays = *texts, np.array(step, np.float32), np.array(rate, np.float32)
-        given = (driver.Tensor.from_dlpack(each).to(self.device) for each in arrays)
-        loss, *_ = self.model.execute(*given, *self.memory.values(), *self.moments)
+        numbers = (np.array(each, np.float32) for each in (self.steps, rate))
+        arrays = *texts, *numbers
+        given = [driver.Tensor.from_dlpack(each).to(self.device) for each in arrays]
+        loss, *_ = self.model.execute(*given, *self._tensors())
         for copy, original in self.copies:
             copy.inplace_copy_from(original)
         return float(np.from_dlpack(loss.to(CPU())).ravel()[0])
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All that the next step depends on, copied: parameters, moments, steps."""
+        tensors = dict(zip(self._names(), self._tensors(), strict=True))
+        arrays = {
+            name: np.from_dlpack(each.to(CPU())) for name, each in tensors.items()
+        }
+        copies = {name: each.copy() for name, each in arrays.items()}
+        return {**copies, "steps": np.array(self.steps)}
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Go on where `state` was taken. Raises KeyError where it is another model's."""
+        for name, tensor in zip(self._names(), self._tensors(), strict=True):
+            tensor.inplace_copy_from(driver.Tensor.from_dlpack(state[name]))
+        for copy, original in self.copies:
+            copy.inplace_copy_from(original)
+        self.steps = int(state["steps"])
+
+    def _names(self) -> list[str]:
+        kinds = ("parameter", "first moment", "second moment")
+        return [f"{kind} {name}" for kind in kinds for name in self.memory]
+
+    def _tensors(self) -> list[driver.Tensor]:
+        return [*self.memory.values(), *self.moments]
 
 
 def _zeros(like: driver.Tensor) -> driver.Tensor:

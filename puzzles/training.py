@@ -125,7 +125,6 @@ class Trainer:
         self.model = model
         self.weight_decay = weight_decay
         self.clip = clip
-        self.steps = 0
         self.compiled = CompiledUpdate(self.update, model, tied)
 
     def update(
@@ -158,5 +157,4 @@ class Trainer:
     def step(self, ids: np.ndarray, targets: np.ndarray, rate: float) -> float:
         """Train on int64 [B, T], `targets` being the tokens after `ids`: the loss
         before the step."""
-        self.steps += 1
-        return self.compiled(ids, targets, self.steps, rate)
+        return self.compiled(ids, targets, rate)

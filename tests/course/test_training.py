@@ -124,3 +124,30 @@ def test_recording_of_pytorch_is_true(wanted: Arrays) -> None:
     assert found.keys() == wanted.keys()
     np.testing.assert_allclose(wanted["losses"], found["losses"], rtol=2e-5)
     assert len(found["transformer.wte.weight"]) == record_gradients.KEPT + 1
+
+
+def test_goes_on_where_a_state_was_taken(training: Any) -> None:
+    """Another trainer that is given the state takes the same steps."""
+
+    def trainer() -> Any:
+        config = importlib.import_module("config").GPT2Config(**CASE.sizes)
+        model = importlib.import_module("model").MaxGPT2Model(config)
+        model.load_huggingface_weights(Checkpoint(), CPU())
+        return training.Trainer(model, tied=TIED)
+
+    def steps(trainer: Any, first: int, last: int) -> list[float]:
+        found = record_training.batches()[first:last]
+        return [trainer.step(each["ids"], each["targets"], 0.01) for each in found]
+
+    one, other = trainer(), trainer()
+    steps(one, 0, 3)
+    state = one.compiled.state()
+    wanted = steps(one, 3, 6)
+    other.compiled.restore(state)
+    assert steps(other, 3, 6) == wanted
+    for (name, p), (_, q) in zip(
+        one.model.parameters, other.model.parameters, strict=True
+    ):
+        np.testing.assert_array_equal(np.from_dlpack(p), np.from_dlpack(q), name)
+    with pytest.raises(KeyError):
+        other.compiled.restore({"steps": np.array(3)})

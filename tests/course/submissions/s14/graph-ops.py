@@ -45,7 +45,6 @@ class Trainer:
         self.model = model
         self.weight_decay = weight_decay
         self.most = math.inf if clip is None else clip
-        self.done = 0
         self._step = CompiledUpdate(self._update, model, tied)
 
     def _update(self, ids, targets, parameters, moments, step, rate):
@@ -64,5 +63,4 @@ class Trainer:
         }
 
     def step(self, ids, targets, rate):
-        self.done += 1
-        return self._step(ids, targets, self.done, rate)
+        return self._step(ids, targets, rate)

@@ -49,7 +49,6 @@ def learning_rate(step, *, peak, warmup, steps, floor=0.0):
 class Trainer:
     def __init__(self, model, *, tied=(), weight_decay=0.1, clip=1.0):
         self.model, self.decay, self.limit = model, weight_decay, clip
-        self.number = 0
         self.compiled = CompiledUpdate(self.update, model, tied)
 
     def update(self, ids, targets, parameters, moments, step, rate):
@@ -66,5 +65,4 @@ class Trainer:
         return loss, new
 
     def step(self, ids, targets, rate):
-        self.number += 1
-        return self.compiled(ids, targets, self.number, rate)
+        return self.compiled(ids, targets, rate)
