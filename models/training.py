@@ -108,7 +108,7 @@ class CompiledUpdate:
         return {**copies, "steps": np.array(self.steps)}
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
-        """Go on where `state` was taken. Raises KeyError where it is another model's."""
+        """Go on where `state` was taken. Raises KeyError if it is another model's."""
         for name, tensor in zip(self._names(), self._tensors(), strict=True):
             tensor.inplace_copy_from(driver.Tensor.from_dlpack(state[name]))
         for copy, original in self.copies:
