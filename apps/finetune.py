@@ -10,9 +10,11 @@ Stopped in any way, the same command goes on from the last checkpoint.
 import importlib
 import json
 import os
+import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -343,8 +345,8 @@ def train(training: Training, text: Tokens) -> int:
         run.held_out.append([0, training.surprise(text)])
         print(f"Before: held out {run.held_out[0][1]:.3f}\n{training.sample(prompt)}\n")
     progress = Progress(training)
-    try:
-        while training.done < run.steps:
+    with stopping() as stopped:
+        while training.done < run.steps and not stopped:
             training.step(text)
             half = training.done == run.steps // 2
             if training.done % EVERY == 0 or training.done == run.steps:
@@ -353,7 +355,7 @@ def train(training: Training, text: Tokens) -> int:
             progress.show(last=half or training.done == run.steps)
             if half:
                 print(f"\nHalf-way:\n{training.sample(prompt)}\n")
-    except KeyboardInterrupt:
+    if training.done < run.steps:
         training.keep()
         print(f"\nstopped after step {training.done}; the same command goes on")
         return INTERRUPTED
@@ -364,6 +366,23 @@ def train(training: Training, text: Tokens) -> int:
     where = training.folder
     print(f"\nIt is in {where}: pixi run generate PROMPT --model {where}")
     return 0
+
+
+@contextmanager
+def stopping() -> Iterator[list[int]]:
+    """Becomes true at Ctrl-C, so that a step is whole; at the second one it is over."""
+    stopped: list[int] = []
+
+    def note(number: int, frame: Any) -> None:
+        if stopped:
+            raise KeyboardInterrupt
+        stopped.append(number)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield stopped
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _prompt(text: Tokens) -> Any:
