@@ -104,6 +104,7 @@ CONCEPTS = {
     "demo": "pretrained weights tokenizer forward generator greedy moderate creative",
     "sampling": "logits -inf top-k top-p probability penalty temperature softmax",
     "cache": "keys values cached past positions prompt token context_length mask",
+    "training": "loss surprise AdamW decay moments norm cosine peak warmup trace",
     "autodiff": "gradient chain rule reverse loss graph operation softmax layer norm",
 }
 
@@ -244,6 +245,13 @@ CALLS: dict[str, Callable[[ModuleType], object]] = {
     ),
     "embed at the positions after the cached ones": _stepping,
     "feed what is new, choose, append": _continuing,
+    "the mean surprise": lambda m: m.cross_entropy(None, None),
+    "shorten": lambda m: m.clip([], 1.0),
+    "step against the gradient": lambda m: m.adamw(*[None] * 4, step=1, rate=1.0),
+    "up a line, down a cosine": lambda m: m.learning_rate(
+        1, peak=1.0, warmup=1, steps=2
+    ),
+    "the loss and its gradients": lambda m: bare(m.Trainer).update(*[None] * 6),
     "walk back": _walking,
     "products": lambda m: m.product(SimpleNamespace(name="rmo.mul"), *"gyab"),
     "softmax": lambda m: m.softmax(None, *"gyx", None),
@@ -259,6 +267,7 @@ BEHIND = {
     "write in three ways": "main",
     "attend to all tokens so far": "attend",
     "run the blocks": "step",
+    "clip and update": "update",
 }
 
 
