@@ -7,6 +7,7 @@ Hutter 2017, equation 5. ``tests/course/test_training.py`` compares them with Py
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -362,6 +363,38 @@ def surprised(w: Dict, ids: Array, targets: Array) -> tuple[float, Dict]:
     return -float(log_probs[np.arange(len(y)), y].mean()), found
 
 
+@dataclass
+class Trained:
+    """The model of one token while it is trained: weights, and the moments of AdamW."""
+
+    w: Dict
+    pairs: list[tuple[str, str]]
+    state: Dict = field(default_factory=dict)
+
+    def step(
+        self,
+        found: Dict,
+        clip: float | None,
+        tie: Callable[[Array, Array], Array],
+        decay_of: Callable[[Array], float],
+        numbers: Dict,
+    ) -> None:
+        for name, other in self.pairs:
+            found[other] = tie(found[other], found[name])
+        trained = [name for name in self.w if name not in dict(self.pairs)]
+        length = norm(found[name] for name in trained)
+        scale = 1.0 if clip is None else min(clip / length, 1.0)
+        for n in trained:
+            w = self.w[n]
+            m, v = self.state.get(n, (0 * w, 0 * w))
+            self.w[n], *new = adamw(
+                w, scale * found[n], m, v, decay=decay_of(w), **numbers
+            )
+            self.state[n] = tuple(new)
+        for name, other in self.pairs:
+            self.w[name] = self.w[other]
+
+
 def train(
     *,
     tied: Any = (),
@@ -375,32 +408,16 @@ def train(
 ) -> Dict:
     """Losses and parameters; the keyword arguments from ``decays`` on are mistakes."""
     w = {name: each.astype(np.float64) for name, each in WEIGHTS.items()}
-    pairs = [tuple(pair) for pair in tied]
-    for name, other in pairs:
+    made = Trained(w, [tuple(pair) for pair in tied])
+    for name, other in made.pairs:
         w[name] = w[other]
-    trained = [name for name in w if name not in dict(pairs)]
-    state = {n: (np.zeros_like(w[n]), np.zeros_like(w[n])) for n in trained}
     losses = []
     for step, ((ids, targets), lr) in enumerate(BATCHES, 1):
         loss, found = surprised(w, ids, targets)
-        for name, other in pairs:
-            found[other] = tie(found[other], found[name])
-        length = norm(found[name] for name in trained)
-        scale = 1.0 if clip is None else min(clip / length, 1.0)
-        for n in trained:
-            decay = weight_decay if decays(w[n]) else 0.0
-            moments = (0 * w[n], 0 * w[n]) if forget else state[n]
-            w[n], *new = adamw(
-                w[n],
-                scale * found[n],
-                *moments,
-                step=number(step),
-                rate=lr,
-                decay=decay,
-            )
-            state[n] = new[0], new[1]
-        for name, other in pairs:
-            w[name] = w[other]
+        if forget:
+            made.state = {}
+        numbers = {"step": number(step), "rate": lr}
+        made.step(found, clip, tie, lambda p: weight_decay * decays(p), numbers)
         losses.append(loss if before else surprised(w, ids, targets)[0])
     arrays = {name: np.float32(each) for name, each in w.items()}
     return {"losses": losses, **arrays, "held before": arrays["wte.weight"]}
