@@ -8,13 +8,14 @@ Hutter 2017, equation 5. ``tests/course/test_training.py`` compares them with Py
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 
 from checker.table import Check, Flaw, Mistake, Table, distinct, flaws, refusals
 from checker.verdict.compare import same
+from tests.s07_model import table as gpt2
 from tests.s14_training import probes
 from tests.s14_training.probes import BATCHES, GRADIENTS, TEXTS, TIED, UPDATES, WEIGHTS
 from tests.support.data import Array
@@ -70,7 +71,8 @@ def cross_entropy(
 ) -> Array:
     text = TEXTS[name]
     logits = text.logits.astype(np.float64)
-    return np.asarray(sign * mean(pick(scores(logits), text.targets)), np.float32)
+    found = np.asarray(sign * mean(pick(scores(logits), text.targets)), np.float32)
+    return found.reshape(1) if found.size == 1 else found
 
 
 def rolled(values: Array, targets: Array) -> Array:
@@ -352,14 +354,21 @@ RATES: tuple[Flaw, ...] = (
 
 
 def surprised(w: Dict, ids: Array, targets: Array) -> tuple[float, Dict]:
-    """The loss of the one-token model, and its gradients: [V, C], [V, C], [V]."""
-    x, y = w["wte.weight"][ids.ravel()], targets.ravel()
+    """The loss of the one-token model, and its gradients by name."""
+    embedded, y = w["wte.weight"][ids.ravel()], targets.ravel()
+    x = embedded * w["scale.weight"]
     z = x @ w["lm_head.weight"].T + w["lm_head.bias"]
     log_probs = log_softmax(z)
     dz = (np.exp(log_probs) - np.eye(probes.V)[y]) / len(y)
     d_wte = np.zeros_like(w["wte.weight"])
-    np.add.at(d_wte, ids.ravel(), dz @ w["lm_head.weight"])
-    found = {"wte.weight": d_wte, "lm_head.weight": dz.T @ x, "lm_head.bias": dz.sum(0)}
+    dx = dz @ w["lm_head.weight"]
+    np.add.at(d_wte, ids.ravel(), dx * w["scale.weight"])
+    found = {
+        "wte.weight": d_wte,
+        "scale.weight": (dx * embedded).sum(0),
+        "lm_head.weight": dz.T @ x,
+        "lm_head.bias": dz.sum(0),
+    }
     return -float(log_probs[np.arange(len(y)), y].mean()), found
 
 
@@ -426,8 +435,10 @@ def train(
 CLIP_IGNORED = ("clip-ignored", "the gradients are not clipped", dict(clip=None))
 TRAINING: tuple[Flaw, ...] = (
     CLIP_IGNORED,
-    ("all-decay", "biases decay too; only what has more than one dimension does",
-     dict(decays=lambda p: True)),
+    ("all-decay", "biases and weights of one dimension decay too; only what has more "
+     "dimensions does", dict(decays=lambda p: True)),
+    ("only-biases-spared", "all but biases decay; the weights of norms, which have one "
+     "dimension, do not", dict(decays=lambda p: len(p) != probes.V or p.ndim > 1)),
     ("nothing-decays", "nothing decays; what has more than one dimension does",
      dict(decays=lambda p: False)),
     ("only-vectors-decay", "biases decay, and matrices do not",
@@ -468,8 +479,19 @@ def training_row(name: str, settings: Dict, rows: Any, **more: Any) -> Check:
     )  # fmt: skip
 
 
+@cache
+def first_loss() -> float:
+    """That of the small GPT-2, by the oracle of step 7."""
+    w, ids = probes.gpt_weights(), probes.IDS
+    logits = gpt2.logits(ids[:, :-1], w, probes.GPT).astype(np.float64)
+    return -float(at(log_softmax(logits), ids[:, 1:]).mean())
+
+
 def learns(got: Any) -> str | None:
     """The loss of a small GPT-2 that sees one batch again and again."""
+    first = first_loss()
+    if abs(got[0] - first) > 1e-3:
+        return f"the first loss is {got[0]:.4f}, want {first:.4f}"
     if not np.isfinite(got).all():
         return f"the losses are {got}"
     if got[-1] < 0.5 * got[0]:
