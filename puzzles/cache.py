@@ -134,10 +134,10 @@ class CachedGenerator:
             # Feed what the model has not read yet, `fed`: at first the prompt, int64
             # [1, T], afterwards the one token that was chosen last, [1, 1]. The model
             # takes a Tensor and the caches, and returns the logits [1, V] and the
-            # caches to hand on. Count in `cached` what they hold now: it tells above
-            # when they are full. The sampler of step 11 chooses: `sampler(logits,
-            # ids)`, logits being [V] and ids the text so far, `tokens`, which grows by
-            # the new token.
+            # caches to hand on; the old ones are spent. Count in `cached` what the new
+            # ones hold: it tells above when they are full. The sampler of step 11
+            # chooses: `sampler(logits, ids)`, logits being the model's own, [V], and
+            # ids all of the text so far, `tokens`, which grows by the new token.
             raise NotImplementedError("feed what is new, choose, append")
             # end
         return self.tokenizer.decode(Tensor.from_dlpack(tokens))

@@ -34,8 +34,10 @@ def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     # The logits are scores; `F.logsoftmax` makes logarithms of probabilities of them.
     # Take that of each target: `F.gather_nd(x, indices, batch_dims=2)` takes one of V
     # numbers for each of B T places, given the indices as [B, T, 1]. The loss is the
-    # mean of all B T numbers, with the sign turned round. Why not the logarithm of a
-    # softmax? A probability of e^-200 is 0 in float32, and its logarithm -inf.
+    # mean of all B T numbers, with the sign turned round. `F.mean` and `F.sum` work
+    # along one axis, the last if you name none, and keep it: reshape to [-1] first. Why
+    # not the logarithm of a softmax? A probability of e^-200 is 0 in float32, and has
+    # no logarithm.
     raise NotImplementedError("the mean surprise")
     # end
 
@@ -49,8 +51,8 @@ def clip(gradients: Sequence[Any], limit: float) -> list[Any]:
     # hole: shorten
     # The norm is the root of the sum of the squares of all numbers of all gradients.
     # Where it is above `limit`, multiply each gradient by limit / norm, else by 1:
-    # `F.min` takes the smaller of two. Divide by the norm, and zeros are left alone: 1
-    # / 0 is infinite.
+    # `F.min` takes the smaller of two. Zeros are left alone: limit / 0 is infinite, and
+    # the smaller of that and 1 is 1. `F.sum` works along one axis.
     raise NotImplementedError("shorten")
     # end
 
@@ -95,10 +97,10 @@ def learning_rate(
     """The learning rate of a step: from 0 in a line to `peak` at step `warmup`, then
     down half a cosine to `floor` at step `steps`, where it stays."""
     # hole: up a line, down a cosine
-    # Below `warmup` the rate is the part step / warmup of the peak: at first the
-    # moments know little. From there to `steps` it follows (1 + cos(pi x)) / 2, which
-    # falls from 1 to 0 while x goes from 0 to 1, scaled to lie between peak and floor.
-    # After `steps` it stays at the floor.
+    # From `steps` on the rate is the floor. Below `warmup` it is the part step / warmup
+    # of the peak: at first the moments know little. Between them it follows (1 + cos(pi
+    # x)) / 2, which falls from 1 to 0 while x goes from 0 to 1, scaled to lie between
+    # peak and floor.
     raise NotImplementedError("up a line, down a cosine")
     # end
 

@@ -91,9 +91,11 @@ def learning_rate(
     """The learning rate of a step: from 0 in a line to `peak` at step `warmup`, then
     down half a cosine to `floor` at step `steps`, where it stays."""
     # hole: up a line, down a cosine
+    if step >= steps:
+        return floor
     if step < warmup:
         return peak * step / warmup
-    part = min((step - warmup) / max(steps - warmup, 1), 1.0)
+    part = (step - warmup) / (steps - warmup)
     return floor + (peak - floor) * (1 + math.cos(math.pi * part)) / 2
     # end
 

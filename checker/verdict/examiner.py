@@ -24,6 +24,9 @@ PREPARING = 0.8
 """Seconds of computing what mistakes give, while a worker imports MAX."""
 AHEAD = 5.0
 """The same where nobody waits for it."""
+WORN = 60
+"""Requests after which a worker is replaced: files leave objects behind, and MAX walks
+through all that is pending for each tensor."""
 
 
 class Examiner:
@@ -64,7 +67,8 @@ class Examiner:
 
     def start(self) -> None:
         """Have a worker import MAX in the background, ready for the next check."""
-        if self._worker is None or not self._worker.alive:
+        worker = self._worker
+        if worker is None or not worker.alive or worker.requests >= WORN:
             self._drop()
             fresh, self._fresh = self._fresh, None
             self._worker = fresh.take() if fresh else self._made()

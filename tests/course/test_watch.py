@@ -113,9 +113,12 @@ def test_a_mistake_is_named_with_a_path_to_click(
     screen.output(tmp_path / "raw")
     screen.watch("s05")
     agrees("watch-mistake", screen.wait(PROMPT))
-    raw = (tmp_path / "raw").read_text()
-    place = re.search(r"\x1b\]8;[^;]*;(file://[^\x1b]+)\x1b\\", raw)
-    assert place and place[1].endswith(str(path.resolve()))
+    link = re.compile(r"\x1b\]8;[^;]*;(file://[^\x1b]+)\x1b\\")
+    until = time.monotonic() + 10
+    while not (place := link.search((tmp_path / "raw").read_text())):
+        assert time.monotonic() < until, "no hyperlink"  # tmux writes when it can
+        time.sleep(0.05)
+    assert place[1].endswith(str(path.resolve()))
     screen.press("h")
     agrees("watch-mistake-hint", screen.wait(r"Hint 1 of[\s\S]*q quit$"))
 

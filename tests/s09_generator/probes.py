@@ -113,6 +113,7 @@ MODELS: dict[str, Rows] = {
     "faint": faint,
     "accented": scripted(ACCENTED),
     "plain": scripted(PLAIN),
+    "near": scripted(PLAIN, 30.0),
     "shifted": scripted(PLAIN, 1000.0),
     "usual": drawn(0.8, WIDE),
     "hot": drawn(HEAT["hot"], WIDE),

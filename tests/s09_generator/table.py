@@ -549,7 +549,7 @@ TABLE = Table(
             mistakes=(
                 Mistake("exp-overflows", "With 1000 added to or taken from all logits, "
                         "exp is inf or 0: subtract the largest logit first.",
-                        probe="texts", given=("plain", CERTAIN),
+                        probe="texts", given=("near", CERTAIN),
                         gives=lambda: [probes.PLAIN]),
             )),
         row(REPEATS, "texts", ("faint", *TWO_OBJECTS), accept=seeds_right,

@@ -17,7 +17,7 @@ from tests.s09_generator import probes as generators
 from tests.s09_generator.probes import GREEDY, PROMPT, V
 from tests.support.data import SIZES, Array, Sizes, config, noise
 
-SMALL: Sizes = {**SIZES, "n_positions": 19, "n_layer": 2}
+SMALL: Sizes = {**SIZES, "n_positions": 19, "n_layer": 3}
 OTHER: Sizes = {**SIZES, "n_positions": 11, "n_embd": 20, "n_layer": 1, "n_head": 5}
 
 
@@ -55,7 +55,8 @@ def feed(made: Any, ids: Array, caches: Any) -> tuple[Array, Any]:
     if not hasattr(logits, "__dlpack__"):
         kind = type(logits).__name__
         raise Unusable(f"the logits are a {kind}, which np.from_dlpack cannot read")
-    return np.array(np.from_dlpack(logits)), caches
+    found = np.array(np.from_dlpack(logits))
+    return found.astype(np.float32) if found.dtype == np.float64 else found, caches
 
 
 def fed(made: Any, ids: Array, pieces: list[int]) -> list[Array]:
@@ -124,9 +125,19 @@ def full(learner: Learner) -> list[Array]:
 
 @dataclass
 class Fed:
-    """Caches of a stand-in: the ids that it was given so far."""
+    """Caches of a stand-in: the ids that it was given so far. They are handed on
+    unopened, and handed back they are spent."""
 
     ids: list[int]
+    spent: bool = False
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise Unusable(f"`{name}` of the caches was asked for; {OPAQUE}")
+
+
+OPAQUE = "the generator hands on what the model returned, and does not look into it"
 
 
 class StandIn:
@@ -136,6 +147,13 @@ class StandIn:
         self.model = model
         self.tokens = model.tokens
         self.calls: list[list[int]] = []
+        self.gave: list[Array] = []
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        said = "the generator needs empty(batch) and the call alone"
+        raise Unusable(f"`{name}` of the model was asked for; {said}")
 
     def empty(self, batch: int) -> Fed:
         if batch != 1:
@@ -146,11 +164,16 @@ class StandIn:
         if not isinstance(caches, Fed):
             kind = type(caches).__name__
             raise Unusable(f"the model was given a {kind} for caches; empty makes them")
+        if caches.spent:
+            said = "hand on those that it returned last, and begin with new ones"
+            raise Unusable(f"the model was given caches a second time; {said}")
+        caches.spent = True
         known = len(self.model.calls)
         self.model(ids)  # which says what is wrong with them
         self.calls += self.model.calls[known:]
         so_far = Fed([*caches.ids, *self.calls[-1]])
-        return tensor(self.model.after(so_far.ids)[-1:]), so_far
+        self.gave.append(self.model.after(so_far.ids)[-1])
+        return tensor(self.gave[-1][None]), so_far
 
 
 class Renamed:
@@ -168,13 +191,29 @@ class Renamed:
 
 
 def greedily(learner: Learner, prompt: str, new: int, context: int) -> dict[str, Any]:
-    """What is written greedily, and what the model was fed for it."""
+    """What is written greedily, and what the model was fed for it, in whatever
+    pieces."""
     stand_in = StandIn(generators.Model("rows"))
     made = learner.CachedGenerator(
         stand_in, generators.Tokenizer(V), context_length=context
     )
     written = attribute(made, "generate")(prompt, max_new_tokens=new, **GREEDY)
-    return {"text": written, "calls": stand_in.calls}
+    return {"text": written, "fed": [one for call in stand_in.calls for one in call]}
+
+
+TEXTS = ((PROMPT, 12), ("a cab", 5), (PROMPT, 12))
+CONTEXT = 8
+
+
+def one_after_the_other(learner: Learner) -> list[str]:
+    """Texts of one CachedGenerator."""
+    made = learner.CachedGenerator(
+        StandIn(generators.Model("rows")),
+        generators.Tokenizer(V),
+        context_length=CONTEXT,
+    )
+    call = attribute(made, "generate")
+    return [call(prompt, max_new_tokens=new, **GREEDY) for prompt, new in TEXTS]
 
 
 def of_step_9(name: str) -> Callable[..., Any]:
@@ -187,27 +226,43 @@ frequencies = of_step_9("frequencies")
 step_by_step = of_step_9("step_by_step")
 
 
-def by_a_sampler(learner: Learner, *tokens: int) -> dict[str, Any]:
-    """What is written when a sampler chooses these tokens, and what it was asked."""
-    asked: list[dict[str, Any]] = []
+def by_default(learner: Learner) -> list[int]:
+    """How many ids of a long prompt are fed, by default and in a context of 1024."""
+    found = []
+    for options in ({}, {"context_length": 1024}):
+        stand_in = StandIn(generators.Model("rows"))
+        made = learner.CachedGenerator(stand_in, generators.Tokenizer(V), **options)
+        attribute(made, "generate")("ab " * 350, max_new_tokens=1, **GREEDY)
+        found.append(sum(map(len, stand_in.calls)))
+    return found
+
+
+def by_a_sampler(
+    learner: Learner, context: int, settings: dict[str, Any], *tokens: int
+) -> dict[str, Any]:
+    """What is written when a sampler chooses these tokens; the ids that it was given,
+    and how far its logits are from those that the model gave."""
+    stand_in, asked, far = StandIn(generators.Model("rows")), [], []
 
     def sampler(logits: Any, ids: Any) -> int:
-        asked.append(
-            {"logits": np.shape(logits), "ids": [int(n) for n in np.ravel(ids)]}
-        )
+        if len(asked) == len(tokens):
+            said = f"{len(tokens)} new tokens were asked for"
+            raise Unusable(f"the sampler was called {len(asked) + 1} times; {said}")
+        asked.append([int(n) for n in np.ravel(ids)])
+        given = np.asarray(logits)
+        if given.shape != (V,):
+            shape = list(given.shape)
+            raise Unusable(f"the sampler was given logits {shape}, want [V]: [{V}]")
+        far.append(float(np.abs(given - stand_in.gave[-1]).max()))
         return tokens[len(asked) - 1]
 
     made = learner.CachedGenerator(
-        StandIn(generators.Model("rows")), generators.Tokenizer(V), context_length=64
+        stand_in, generators.Tokenizer(V), context_length=context
     )
     written = attribute(made, "generate")(
-        PROMPT, max_new_tokens=len(tokens), sampler=sampler, temperature=0.0, seed=1
+        PROMPT, max_new_tokens=len(tokens), sampler=sampler, seed=1, **settings
     )
-    return {
-        "text": written,
-        "ids": [each["ids"] for each in asked],
-        "logits": [list(each["logits"]) for each in asked],
-    }
+    return {"text": written, "ids": asked, "far": far}
 
 
 def together(learner: Learner, prompt: str, new: int) -> list[int]:
@@ -215,6 +270,8 @@ def together(learner: Learner, prompt: str, new: int) -> list[int]:
 
     class Numbers:
         """Ids are numbers with spaces between."""
+
+        eos_token_id = pad_token_id = vocab_size = SMALL["vocab_size"]
 
         def encode(self, text: str) -> Any:
             return tensor(np.array([[int(each) for each in text.split()]]))

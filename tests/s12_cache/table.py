@@ -178,7 +178,7 @@ def write(
         so_far += feed
         ids = [*ids, int(rows(so_far)[-1].argmax())]
         feed = new(ids)
-    return {"text": to_text(ids), "calls": calls}
+    return {"text": to_text(ids), "fed": [one for call in calls for one in call]}
 
 
 FEEDING = (
@@ -190,6 +190,8 @@ FEEDING = (
 RESTARTING = (
     ("restart-with-all", "it starts again from the last context_length tokens, with "
      "which the cache is full at once", dict(again=lambda ids, n: ids[-n:])),
+    ("restart-rounded-up", "half of an odd context is rounded up; it is context_length "
+     "// 2", dict(again=lambda ids, n: ids[-(n - n // 2):])),
     ("restart-with-one", "it starts again from the newest token alone",
      dict(again=lambda ids, n: ids[-1:])),
     ("restart-one-less", "it starts again from one token less than half of the context",
@@ -277,15 +279,31 @@ def of_step_9(probe: str, *names: str) -> tuple[Check, ...]:
     )
 
 
+CHOSEN = (3, 0, 7, 1, 1, 5)
+
+
 def asked_right(got: dict[str, Any]) -> str | None:
-    ids, chosen = to_ids(PROMPT), [3, 0, 7]
-    want = [[*ids, *chosen[:n]] for n in range(3)]
-    if got["text"] != to_text([*ids, *chosen]):
-        return f"the text is {got['text']!r}, want {to_text([*ids, *chosen])!r}"
+    ids = to_ids(PROMPT)
+    want = [[*ids, *CHOSEN[:n]] for n in range(len(CHOSEN))]
+    written = to_text([*ids, *CHOSEN])
     if got["ids"] != want:
-        return f"the sampler was called with the ids {got['ids']}, want {want}"
-    wrong = [shape for shape in got["logits"] if shape != [probes.V]]
-    return f"the sampler was given logits {wrong[0]}, want [V]" if wrong else None
+        given = got["ids"]
+        differ = [pair for pair in zip(given, want, strict=False) if pair[0] != pair[1]]
+        if not differ:
+            return f"the sampler was called {len(given)} times, want {len(want)}"
+        return (
+            f"the sampler was called with the ids {differ[0][0]}, want {differ[0][1]}"
+        )
+    if max(got["far"]) > 1e-3:
+        return "the sampler was given other logits than the model's own"
+    if got["text"] != written:
+        return f"the text is {got['text']!r}, want {written!r}"
+    return None
+
+
+def sampler_row(name: str, context: int, **settings: Any) -> Check:
+    return text_row(name, "by_a_sampler", (context, settings, *CHOSEN),
+                    accept=asked_right)  # fmt: skip
 
 
 TABLE = Table(
@@ -324,6 +342,11 @@ TABLE = Table(
         writing_row(FEEDS, PROMPT, NEW, 64, rows=FEEDING, needs=(WRITES,)),
         writing_row("starts again from half of the context when the cache is full",
                     PROMPT, 12, 8, rows=RESTARTING, needs=(FEEDS,)),
+        writing_row("starts again from three tokens of seven", PROMPT, 12, 7,
+                    rows=RESTARTING, needs=(FEEDS,)),
+        text_row("starts anew with each prompt", "one_after_the_other", needs=(FEEDS,),
+                 expect=lambda: [write(each, new, probes.CONTEXT)["text"]
+                                 for each, new in probes.TEXTS]),
         writing_row("reads the last context_length tokens of a longer prompt",
                     "a cab had beef", 3, 6, rows=CUTTING, needs=(FEEDS,)),
         *of_step_9("texts", generators.REPEATS,
@@ -333,8 +356,14 @@ TABLE = Table(
                    "count",
                    "decodes all tokens together: a letter can be two of them"),
         *of_step_9("frequencies", generators.SAMPLES),
-        text_row("lets a sampler choose from logits [V] and the ids so far",
-                 "by_a_sampler", (3, 0, 7), accept=asked_right),
+        text_row("by default: the model is fed the last 1024 tokens", "by_default",
+                 expect=lambda: [1024, 1024]),
+        sampler_row("lets a sampler choose from the model's logits [V] and the ids so "
+                    "far", 64, temperature=3.0),
+        sampler_row("lets a sampler choose if do_sample is False, too", 64,
+                    do_sample=False),
+        sampler_row("gives a sampler the ids of all of a text that is too long", 6,
+                    temperature=3.0),
         text_row("writes with CachedGPT2 what the model itself would write", "together",
                  (to_prompt("together", 4), 9), needs=(DECODES, FEEDS),
                  expect=lambda: continued([*map(int, text("together", 1, 4)[0])], 9)),

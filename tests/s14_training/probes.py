@@ -13,7 +13,7 @@ import numpy as np
 
 from checker.worker.probe import Learner, Unusable, array, fill, tensor
 from tests.s07_model import probes as models
-from tests.support.data import SIZES, Array, Sizes, config, noise
+from tests.support.data import SIZES, Array, Sizes, Weights, config, noise
 
 # The loss
 
@@ -44,9 +44,9 @@ TEXTS = {
 
 
 def single(value: Any, what: str) -> Array:
-    """One element as a scalar; more as they are."""
+    """One element as [1]; more as they are."""
     found = array(value, what)
-    return found.reshape(()) if found.size == 1 else found
+    return found.reshape(1) if found.size == 1 else found
 
 
 def surprise(learner: Learner, name: str) -> Array:
@@ -64,7 +64,7 @@ def surprise_in_a_graph(learner: Learner) -> Array:
         (text.logits, text.targets),
         shapes,
     )
-    return answer.reshape(()) if answer.size == 1 else answer
+    return answer.reshape(1) if answer.size == 1 else answer
 
 
 def in_a_graph(
@@ -143,7 +143,7 @@ class Update:
 NUMBERS = {"step": 4, "rate": 0.3, "decay": 0.4}
 UPDATES = {
     "first": Update(
-        noise("p", 4, 3), noise("g", 4, 3), *[np.zeros((4, 3), np.float32)] * 2,
+        noise("p", 7), noise("g", 7), *[np.zeros(7, np.float32)] * 2,
         {"step": 1, "rate": 0.3, "decay": 0.4, "beta1": 0.7, "beta2": 0.8, "eps": 0.1},
     ),
     "later": Update(
@@ -204,6 +204,7 @@ def rates(
 C = 4
 WEIGHTS = {
     "wte.weight": noise("wte", V, C),
+    "scale.weight": 1 + 0.5 * noise("scale", C),
     "lm_head.weight": noise("head", V, C),
     "lm_head.bias": noise("bias", V),
 }
@@ -228,25 +229,35 @@ BATCHES: tuple[tuple[Batch, float], ...] = (
 TIED = [["lm_head.weight", "wte.weight"]]
 
 
-def one_token_model() -> Any:
-    """A Module that predicts the next token from one alone."""
+def one_token_model(tied: Any = ()) -> Any:
+    """A Module that predicts the next token from one alone. Like a norm it has a weight
+    with one dimension."""
+    from max.experimental.tensor import Tensor
     from max.nn.module_v3 import Embedding, Linear, Module
+
+    class Scale(Module):
+        def __init__(self) -> None:
+            self.weight = Tensor.from_dlpack(np.ones(C, np.float32))
+
+        def __call__(self, x: Any) -> Any:
+            return x * self.weight
 
     class OneToken(Module):
         def __init__(self) -> None:
             self.wte = Embedding(V, dim=C)
+            self.scale = Scale()
             self.lm_head = Linear(C, V)
 
         def __call__(self, ids: Any) -> Any:
-            return self.lm_head(self.wte(ids))
+            return self.lm_head(self.scale(self.wte(ids)))
 
-    return fill(OneToken(), WEIGHTS)
+    return fill(OneToken(), WEIGHTS | {name: WEIGHTS[other] for name, other in tied})
 
 
 def trained(learner: Learner, settings: dict[str, Any]) -> dict[str, Any]:
     """The losses, and the parameters after the last step: those of the model, and one
     that was held before."""
-    model = one_token_model()
+    model = one_token_model(settings.get("tied", ()))
     held = model.wte.weight
     found = steps_of(learner.Trainer(model, **_tuples(settings)), BATCHES)
     weights = {name: array(tensor) for name, tensor in model.parameters}
@@ -288,10 +299,15 @@ IDS = drawn("text", GPT["vocab_size"], 2, 9)
 ROUNDS = 12
 
 
+def gpt_weights() -> Weights:
+    weights = models.weights(GPT)
+    return weights | {"lm_head.weight": weights["transformer.wte.weight"]}
+
+
 def gpt(learner: Learner) -> list[float]:
     """The losses of a small GPT-2 that is trained on one batch, the head tied."""
     model = importlib.import_module("model").MaxGPT2Model(config(**GPT))
-    models.filled(model, models.weights(GPT))
+    models.filled(model, gpt_weights())
     tied = (("lm_head.weight", "transformer.wte.weight"),)
     trainer = learner.Trainer(model, tied=tied)
     return steps_of(trainer, [((IDS[:, :-1], IDS[:, 1:]), 0.03)] * ROUNDS)
