@@ -10,6 +10,10 @@ HELD_OUT = 0.05
 """The part of a text that the model never sees, taken from its end."""
 
 
+PIECE = 50_000
+"""Characters."""
+
+
 class TextError(Exception):
     """A text cannot be used; the message is meant for the screen."""
 
@@ -92,11 +96,21 @@ def tokens(paths: list[Path], tokenizer: Any, length: int) -> Tokens:
 
 
 def _encoded(text: str, tokenizer: Any) -> list[int]:
-    """Paragraph by paragraph, which is faster than all at once."""
+    """Piece by piece: a tensor for each line would take long, and one for all much
+    memory."""
     found: list[int] = []
-    if not text:
-        return found
+    piece: list[str] = []
+    size = 0
     for line in text.splitlines(keepends=True):
-        ids = np.from_dlpack(tokenizer.encode(line))
-        found += [int(one) for one in ids.ravel()]
-    return found
+        if piece and size + len(line) > PIECE:
+            found += _ids("".join(piece), tokenizer)
+            piece, size = [], 0
+        piece.append(line)
+        size += len(line)
+    return found + _ids("".join(piece), tokenizer)
+
+
+def _ids(text: str, tokenizer: Any) -> list[int]:
+    if not text:
+        return []
+    return [int(one) for one in np.from_dlpack(tokenizer.encode(text)).ravel()]
