@@ -69,12 +69,16 @@ class Checkpoint:
         return sum(math.prod(shape) for shape in shapes.values())
 
     @property
+    def tied(self) -> bool:
+        """Whether the head is the embedding of tokens."""
+        return self.stored["lm_head.weight"] == self.stored["transformer.wte.weight"]
+
+    @property
     def memory(self) -> float:
         """Bytes that a program with this model needs: its weights in float32, and a
         head of its own where it is not tied."""
         head = math.prod(expected(self.config)["lm_head.weight"])
-        tied = self.stored["lm_head.weight"] == self.stored["transformer.wte.weight"]
-        return 4.0 * (self.parameters + (0 if tied else head)) + WORKING
+        return 4.0 * (self.parameters + (0 if self.tied else head)) + WORKING
 
     @property
     def summary(self) -> str:
