@@ -25,9 +25,9 @@ def prepare(
     table: Table, seconds: float, enough: Callable[[], bool] = lambda: False
 ) -> None:
     """Compute what the mistakes of a table give: so long, or until it is enough."""
-    until = time.monotonic() + seconds
+    until = time.thread_time() + seconds
     for check in table.checks:
-        if time.monotonic() > until or enough():
+        if time.thread_time() > until or enough():
             return
         for mistake in check.known:
             _answer(mistake, until)
@@ -44,7 +44,8 @@ def diagnose(
     Args:
         result: the answer to the check's probe.
         own: the answers to the mistakes' own probes, as far as they were asked.
-        until: the moment after which nothing more is computed.
+        until: the moment of this thread's time on the processor after which nothing
+            more is computed: a busy machine leaves no mistake unnamed.
     """
     for mistake in check.known:
         answer = own.get(mistake) if mistake.probe else result
@@ -69,7 +70,7 @@ def _answer(mistake: Mistake, until: float) -> bool:
     """Whether what the mistake gives is known now."""
     if mistake.gives is None or mistake in _ANSWERS:
         return mistake in _ANSWERS
-    if time.monotonic() > until:
+    if time.thread_time() > until:
         return False
     with np.errstate(all="ignore"):  # many a mistake is a division by zero
         _ANSWERS[mistake] = mistake.gives()

@@ -21,7 +21,7 @@ from checker.verdict.explain import Place, explain
 from checker.verdict.report import Line
 
 BUDGET = 0.4
-"""Seconds in which what mistakes give is computed, for all failing checks together."""
+"""Seconds of the processor for what mistakes give, for all failing checks together."""
 
 IMPORTED = "can be imported"
 
@@ -59,7 +59,7 @@ class Judge:
 
     def name_mistakes(self) -> list[list[Any]]:
         """Name what the answers show; the probes that the rest of the mistakes ask."""
-        until = time.monotonic() + BUDGET
+        until = time.thread_time() + BUDGET
         unnamed = []
         for check in self._failed():
             self._name(check, diagnose(check, self.result(check), {}, until))
@@ -69,7 +69,7 @@ class Judge:
 
     def name_more(self, answers: dict[str, Result]) -> None:
         """Name what the answers to the mistakes' own probes show."""
-        until = time.monotonic() + BUDGET
+        until = time.thread_time() + BUDGET
         for check in self._failed():
             own = {
                 mistake: answers[asked]

@@ -25,7 +25,7 @@ def named(
 ) -> str | None:
     """The id of the mistake that is named."""
     check = Check("adds", "adds", expect=int, mistakes=mistakes, tolerance=tolerance)
-    until = diagnose.time.monotonic() + seconds
+    until = diagnose.time.thread_time() + seconds
     found = diagnose.diagnose(check, result, own or {}, until)
     return found.id if found else None
 
@@ -48,7 +48,7 @@ class Clock:
     def __init__(self) -> None:
         self.now = 0.0
 
-    def monotonic(self) -> float:
+    def thread_time(self) -> float:
         return self.now
 
 
