@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from checker.course import SEED, Fault, Puzzle, Source, reference, shown, siblings
-from checker.link.process import Answers, Limits, WorkerProcess, key
+from checker.link.process import ENDLESS, Answers, Limits, WorkerProcess, key
 from checker.link.sandbox import Isolation
 from checker.link.warm import Warming
 from checker.table import Check, Table
@@ -24,7 +24,9 @@ PREPARING = 0.8
 """Seconds of computing what mistakes give, while a worker imports MAX."""
 AHEAD = 5.0
 """The same where nobody waits for it."""
-WORN = 60
+OLD = 10
+"""Requests after which a worker that did not finish may be slow itself."""
+WORN = 30
 """Requests after which a worker is replaced: files leave objects behind, and MAX walks
 through all that is pending for each tensor."""
 
@@ -198,7 +200,9 @@ class Examiner:
             return Answers()
         try:
             answers = self._answer(request)
-            if answers.suspect and self._worker and self._worker.requests > 1:
+            known = self._worker.requests if self._worker else 0
+            slowed = answers.stopped == ENDLESS and not answers.apart and known > OLD
+            if slowed or (answers.suspect and known > 1):
                 raise RuntimeError(answers.stopped)
         except RuntimeError:  # what ran before may have left the worker unfit
             self._drop()

@@ -102,6 +102,8 @@ class Server:
             with contextlib.suppress(Exception):
                 stream.flush()
         self.send({"done": violations})
+        del learner
+        gc.collect()  # tensors in cycles: MAX walks through all that are pending
 
     def load(self, name: str, files: Files) -> Learner | None:
         file = files.files[name]
