@@ -21,7 +21,7 @@ from typing import Any
 
 from apps.own import use_own_files
 from apps.text import TextError, Tokens, tokens
-from models.checkpoint import CONFIG, WEIGHTS, Checkpoint, open_checkpoint
+from models.checkpoint import CONFIG, CONV1D, WEIGHTS, Checkpoint, open_checkpoint
 from models.screen import FAILED, INTERRUPTED, count, in_sentences, parser, working
 
 STATE = "run.safetensors"
@@ -32,8 +32,6 @@ WINDOWS = 16
 SAMPLE = {"max_new_tokens": 40, "temperature": 0.8, "seed": 0}
 WARM_UP = 0.1
 """The part of the steps in which the learning rate rises."""
-CONV1D = ("c_attn.weight", "c_proj.weight", "c_fc.weight")
-"""What Hugging Face stores the other way round, [in, out]."""
 TIED = (("lm_head.weight", "transformer.wte.weight"),)
 
 

@@ -30,6 +30,8 @@ WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 """Which file has which tensor, where there are several."""
 FILES = (CONFIG, "vocab.json", "merges.txt", WEIGHTS)
+CONV1D = ("c_attn.weight", "c_proj.weight", "c_fc.weight")
+"""What Hugging Face stores the other way round, [in, out]."""
 WORKING = 0.7e9
 """Bytes of memory that MAX, Python and the results of a model take besides weights."""
 

@@ -2,8 +2,8 @@
 
 A block of 32 weights shares one scale d, a float16, and each weight is a code from 0 to
 15 that stands for (code - 8) d: 18 bytes instead of 128. `ops.qmatmul` multiplies with
-them without unpacking. Packed once, they are kept beside the checkpoint, or in the
-cache folder where that cannot be written, and read without the float32 weights.
+them without unpacking. Packed once, they are kept in the user's cache folder, and read
+without the float32 weights.
 Source: `quantize_row_q4_0_ref` in llama.cpp's ggml-quants.c.
 """
 
@@ -18,10 +18,9 @@ from max.graph import ops
 from max.graph.quantization import QuantizationEncoding
 from max.nn.module_v3 import Linear, Module
 
-from models.checkpoint import Checkpoint
+from models.checkpoint import CONV1D, Checkpoint
 
 BLOCK = 32
-CONV1D = ("c_attn.weight", "c_proj.weight", "c_fc.weight")
 _qmatmul = F.functional(ops.qmatmul)
 
 
@@ -42,7 +41,7 @@ class QuantizedLinear(Module):
     def __call__(self, x: Tensor) -> Tensor:
         """float32 [..., in] -> [..., out]."""
         y = _qmatmul(QuantizationEncoding.Q4_0, None, x, self.weight)
-        if len(self.weight.shape) and int(y.shape[-1]) != self.out:
+        if int(y.shape[-1]) != self.out:
             y = y[..., : self.out]
         return y if self.bias is None else y + self.bias
 
@@ -115,14 +114,14 @@ def load_packed(model: Any, checkpoint: Checkpoint) -> None:
                 bias = f"{path}.bias"
                 own = file.get_tensor(bias) if bias in names else None
                 made = QuantizedLinear(file.get_tensor(f"{path}.weight"), out, own)
-                _replace(model, path, made)
+                _put(model, path, made)
         rest = {
             name: Tensor.from_dlpack(file.get_tensor(name))
             for name, parameter in model.parameters
             if not hasattr(_owner(model, name), "out")
         }
     for name, tensor in rest.items():
-        setattr(_owner(model, name), name.rpartition(".")[2], tensor)
+        _put(model, name, tensor)
 
 
 def _owner(model: Any, path: str) -> Any:
@@ -131,5 +130,5 @@ def _owner(model: Any, path: str) -> Any:
     return model
 
 
-def _replace(model: Any, path: str, layer: Module) -> None:
-    setattr(_owner(model, path), path.rpartition(".")[2], layer)
+def _put(model: Any, path: str, value: Module | Tensor) -> None:
+    setattr(_owner(model, path), path.rpartition(".")[2], value)

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -31,7 +32,13 @@ sys.argv = ["generate", *sys.argv[1:]]
 runpy.run_module("apps.generate", run_name="__main__", alter_sys=True)
 """
 PROMPT = "It is a truth"
-HOME = {"PATH": "", "HF_HUB_OFFLINE": "1", "HF_HOME": "nowhere", "PYTHONUTF8": "1"}
+HOME = {
+    "PATH": "",
+    "HOME": tempfile.gettempdir(),
+    "HF_HUB_OFFLINE": "1",
+    "HF_HOME": "nowhere",
+    "PYTHONUTF8": "1",
+}
 
 
 Running = tuple[subprocess.Popen[bytes], IO[bytes], IO[bytes]]
@@ -43,7 +50,7 @@ def started(*words: str, folder: Path = ROOT) -> Iterator[Running]:
     with subprocess.Popen(
         [sys.executable, "-c", WITHOUT_COMPILER, *words],
         cwd=folder,
-        env={**HOME, "HOME": str(folder)},
+        env=HOME,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
